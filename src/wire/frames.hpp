@@ -3,6 +3,8 @@
 // as long as its buffer. The transport keeps reliable frames in their encoded form.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <variant>
 

@@ -28,13 +28,13 @@ class Transfer {
 
   /// The kernel answered one attempt: bytes moved, or -errno. kAgain: try again with what is left.
   Next advance(std::int64_t moved) {
+    if (op_ == FileOp::kFsync) {  // whatever it says stands: an error may be told once and the dirty pages dropped
+      result_ = moved < 0 ? moved : 0;
+      return Next::kDone;
+    }
     if (moved == -EINTR || moved == -EAGAIN) return Next::kAgain;
     if (moved < 0) {
       result_ = moved;
-      return Next::kDone;
-    }
-    if (op_ == FileOp::kFsync) {
-      result_ = 0;
       return Next::kDone;
     }
     result_ += moved;

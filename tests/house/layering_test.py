@@ -78,6 +78,8 @@ class Planted(unittest.TestCase):
         self.check('include/peernet/node.hpp', '#include <netinet/in.h>')
         self.check('include/peernet/node.hpp', '#include "base/types.hpp"', others=['src/base/types.hpp'])
         self.check('src/wire/packet.hpp', '#include "peernet/node.hpp"')
+        self.check('src/wire/packet.hpp', '#include "peernet/link.hpp"')
+        self.check('src/content/link.cpp', '#include "peernet/link.hpp"', reported=False)
 
     def test_a_room_outside_the_table_and_a_missing_header_are_reported(self):
         self.check('src/misc/helpers.hpp', '')

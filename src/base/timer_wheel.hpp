@@ -93,18 +93,20 @@ class TimerWheel {
     std::uint64_t tick = 0;  // first tick the slot stands for
   };
 
-  std::uint64_t tick_at_or_before(Instant t) const {
-    return t <= start_ ? 0 : static_cast<std::uint64_t>((t - start_).count()) / tick_ns_;
+  std::uint64_t since_start(Instant t) const {  // unsigned: the distance between two Instants may pass INT64_MAX
+    return t <= start_ ? 0 : static_cast<std::uint64_t>(t.ns()) - static_cast<std::uint64_t>(start_.ns());
   }
+  std::uint64_t tick_at_or_before(Instant t) const { return since_start(t) / tick_ns_; }
   std::uint64_t tick_at_or_after(Instant t) const {
-    if (t <= start_) return 0;
-    const auto ns = static_cast<std::uint64_t>((t - start_).count());
+    const std::uint64_t ns = since_start(t);
     return ns / tick_ns_ + (ns % tick_ns_ != 0 ? 1 : 0);
   }
   Instant instant_of(std::uint64_t tick) const {
     const Wide ns = static_cast<Wide>(tick) * tick_ns_;  // rounding up may pass the last Instant
-    const auto room = static_cast<Wide>(INT64_MAX - 1 - std::max<std::int64_t>(start_.ns(), 0));
-    return ns > room ? Instant::from_ns(INT64_MAX - 1) : start_ + Duration(static_cast<std::int64_t>(ns));
+    const std::uint64_t room = static_cast<std::uint64_t>(INT64_MAX - 1) - static_cast<std::uint64_t>(start_.ns());
+    if (ns > room) return Instant::from_ns(INT64_MAX - 1);
+    return Instant::from_ns(
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(start_.ns()) + static_cast<std::uint64_t>(ns)));
   }
 
   static unsigned digit(std::uint64_t tick, unsigned level) {

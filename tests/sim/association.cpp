@@ -1,0 +1,147 @@
+#include "sim/association.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "wire/packet.hpp"
+
+namespace peernet::sim {
+
+using transport::SessionState;
+using transport::SessionStats;
+
+namespace {
+
+/// What must not move for a packet that its peer did not make. Counters of drops may.
+bool same_but_drops(const SessionStats& a, const SessionStats& b) {
+  return a.packets_sent == b.packets_sent && a.packets_received == b.packets_received &&
+         a.data_bytes_received == b.data_bytes_received && a.packets_lost == b.packets_lost &&
+         a.packets_spurious == b.packets_spurious && a.acks_received == b.acks_received &&
+         a.ce_received == b.ce_received && a.congestion_events == b.congestion_events && a.pto_total == b.pto_total &&
+         a.pto_count == b.pto_count && a.congestion_window == b.congestion_window &&
+         a.bytes_in_flight == b.bytes_in_flight && a.srtt == b.srtt && a.min_rtt == b.min_rtt && a.rttvar == b.rttvar &&
+         a.key_epoch_send == b.key_epoch_send && a.key_epoch_receive == b.key_epoch_receive && a.mtu == b.mtu &&
+         a.path_changes == b.path_changes;
+}
+
+template <class F>
+void each_segment(ByteSpan bytes, std::size_t segment_size, F f) {
+  const std::size_t step = segment_size == 0 ? bytes.size() : segment_size;
+  for (std::size_t at = 0; at < bytes.size(); at += step) f(bytes.subspan(at, std::min(step, bytes.size() - at)));
+}
+
+}  // namespace
+
+Association::Association(std::unique_ptr<transport::Session> session, SessionUser& user,
+                         std::unique_ptr<SessionUser> owned, std::uint64_t incarnation)
+    : owned_(std::move(owned)), user_(&user), session_(std::move(session)), incarnation_(incarnation) {}
+
+bool Association::Arrived::add(std::uint64_t number) {
+  const bool highest = number >= numbers.size();
+  if (highest) numbers.resize(number + 1);
+  if (!numbers[number]) ++count;
+  numbers[number] = true;
+  return highest;
+}
+
+void Association::check_packet(Judge& judge, ByteSpan packet) {
+  const auto header = wire::decode_header(packet);
+  if (!header) return judge.fail("a packet was sent that does not parse");
+  const bool handshake = header->type == wire::PacketType::kHandshake;
+  judge.expect(header->type != wire::PacketType::kRetry, "a session sent RETRY");
+  judge.expect(packet[1] <= std::byte{wire::kFlagAckNow} && packet[2] == std::byte{0} && packet[3] == std::byte{0},
+               "reserved header bits are not zero");
+  judge.expect(header->receiver == session_->remote_id(), "a packet carries a receiver id that is not the peer's");
+  std::uint64_t& next = handshake ? next_handshake_ : next_sealed_;
+  judge.expect(header->number.value() >= next, "a packet number was used twice, or went back");
+  next = header->number.value() + 1;
+  if (handshake) return;
+  judge.expect(session_->state() != SessionState::kHandshake,
+               "a sealed packet was sent before the handshake was finished");
+}
+
+void Association::check_sent(Judge& judge, Trace& trace, Instant now, ByteSpan bytes, std::size_t segment_size,
+                             const Address& to) {
+  const bool first = next_handshake_ == 0 && next_sealed_ == 0;
+  if (first && session_->role() == transport::Role::kInitiator)
+    judge.expect(bytes.size() >= wire::kMinDatagram, "the initiator's first packet is not padded to 1200 bytes");
+  each_segment(bytes, segment_size, [&](ByteSpan packet) {
+    check_packet(judge, packet);
+    ByteReader r(packet);
+    trace.add(now);
+    trace.add(r.u64());  // type, flags and receiver
+    trace.add(r.u64());  // number
+    trace.add(packet.size());
+    if (packet[0] == static_cast<std::byte>(wire::PacketType::kData)) trace.add(r.u64());  // request and offset
+  });
+  ledger_.on_sent(judge, to, bytes.size());
+}
+
+void Association::before_genuine(Instant now, ByteSpan bytes, std::size_t segment_size) {
+  remote_before_ = session_->remote();
+  higher_in_batch_ = false;
+  last_arrival_ = now;
+  ptos_at_last_arrival_ = session_->stats().pto_total;
+  each_segment(bytes, segment_size, [&](ByteSpan packet) {
+    const auto header = wire::decode_header(packet);
+    if (!header || header->type == wire::PacketType::kRetry) return;
+    if (header->type == wire::PacketType::kHandshake)
+      handshake_arrived_.add(header->number.value());
+    else if (sealed_arrived_.add(header->number.value()))
+      higher_in_batch_ = true;
+  });
+}
+
+void Association::after_genuine(Judge& judge) {
+  if (session_->remote() != remote_before_)
+    judge.expect(higher_in_batch_ || session_->state() == SessionState::kHandshake, "an old packet moved the path");
+  const SessionStats stats = session_->stats();
+  judge.expect(stats.packets_received <= sealed_arrived_.count + handshake_arrived_.count, "a packet was taken twice");
+  judge.expect(stats.key_epoch_receive >= receive_epoch_, "the receiving key epoch went back");
+  receive_epoch_ = stats.key_epoch_receive;
+  if (sealed_arrived_.count != 0)
+    judge.expect(receive_epoch_ <= (sealed_arrived_.numbers.size() - 1) >> kSimEpochShift,
+                 "the receiving key epoch ran ahead of the packets");
+}
+
+void Association::before_forged() {
+  stats_before_ = session_->stats();
+  state_before_ = session_->state();
+  remote_before_ = session_->remote();
+  deadline_before_ = session_->next_deadline();
+}
+
+void Association::after_forged(Judge& judge) {
+  judge.expect(session_->state() == state_before_ && same_but_drops(session_->stats(), stats_before_),
+               "a forged packet changed the session");
+  judge.expect(session_->remote() == remote_before_, "a forged packet moved the path");
+  // Before the address is validated each received byte is worth three: timers that waited for them may start.
+  if (state_before_ != SessionState::kHandshake)
+    judge.expect(session_->next_deadline() == deadline_before_, "a forged packet moved a timer");
+}
+
+void Association::check_turn(Judge& judge, Instant now, bool sent_something) {
+  const SessionStats stats = session_->stats();
+  // The walk over all records is long in wide windows; every turn while they are few, then every 16th.
+  if (stats.bytes_in_flight < 300'000 || ++turns_ % 16 == 0) session_->check_invariants();
+  if (next_sealed_ > 0)
+    judge.expect(stats.key_epoch_send == (next_sealed_ - 1) >> kSimEpochShift,
+                 "the sending key epoch is not that of the packet numbers");
+  if (session_->state() == SessionState::kEstablished && full_frame_room_ == 0)
+    full_frame_room_ = session_->frame_room();
+
+  if (session_->next_deadline() <= now && !sent_something)
+    ++idle_wakeups_;
+  else
+    idle_wakeups_ = 0;
+  judge.expect(idle_wakeups_ < 16, "a timer loop: the deadline has come, again and again, and nothing happens");
+
+  // While nothing arrives, probes must thin out: n of them take at least the sum of n doubling intervals of 1 ms.
+  const std::uint64_t probes = stats.pto_total - std::min(ptos_at_last_arrival_, stats.pto_total);
+  const double silent_ms = static_cast<double>((now - last_arrival_).count()) * 1e-6;
+  if (probes >= 6 && last_arrival_ != Instant())
+    judge.expect(static_cast<double>(probes) <= std::log2(silent_ms + 1) + 2 + silent_ms / 1000,
+                 "probes into silence do not thin out");
+}
+
+}  // namespace peernet::sim

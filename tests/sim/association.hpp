@@ -1,0 +1,77 @@
+// A session with what the checks remember about it, seen only from outside: clear headers, callbacks, statistics.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "sim/datagram.hpp"
+#include "sim/path_ledger.hpp"
+#include "sim/session_user.hpp"
+#include "sim/trace.hpp"
+
+namespace peernet::sim {
+
+/// Packets per key epoch in the simulator: 2^8, so that a transfer of a megabyte rolls keys a few times.
+inline constexpr std::uint8_t kSimEpochShift = 8;
+
+class Association {
+ public:
+  Association(std::unique_ptr<transport::Session> session, SessionUser& user, std::unique_ptr<SessionUser> owned,
+              std::uint64_t incarnation);
+
+  transport::Session& session() { return *session_; }
+  const transport::Session& session() const { return *session_; }
+  SessionUser& user() { return *user_; }
+  PathLedger& ledger() { return ledger_; }
+  /// The client's how-manieth session this is one end of; 0 for a flood's.
+  std::uint64_t incarnation() const { return incarnation_; }
+
+  /// Checks the clear bytes of each packet of a datagram or train that the session wants sent.
+  void check_sent(Judge& judge, Trace& trace, Instant now, ByteSpan bytes, std::size_t segment_size, const Address& to);
+
+  /// Around on_datagram, for datagrams that came from the peer unchanged.
+  void before_genuine(Instant now, ByteSpan bytes, std::size_t segment_size);
+  void after_genuine(Judge& judge);
+  /// Around on_datagram, for bytes that somebody else made.
+  void before_forged();
+  void after_forged(Judge& judge);
+
+  /// Books that must balance after every turn.
+  void check_turn(Judge& judge, Instant now, bool sent_something);
+
+  std::uint64_t sealed_packets_sent() const { return next_sealed_; }
+  std::size_t full_frame_room() const { return full_frame_room_; }
+
+ private:
+  void check_packet(Judge& judge, ByteSpan packet);
+
+  std::unique_ptr<SessionUser> owned_;
+  SessionUser* user_;
+  std::unique_ptr<transport::Session> session_;
+  PathLedger ledger_;
+  std::uint64_t incarnation_;
+
+  std::uint64_t next_handshake_ = 0;  ///< lowest number that has not been used yet, per number space
+  std::uint64_t next_sealed_ = 0;
+  /// Packet numbers that were handed in unchanged.
+  struct Arrived {
+    std::vector<bool> numbers;
+    std::uint64_t count = 0;
+    bool add(std::uint64_t number);
+  };
+  Arrived handshake_arrived_;
+  Arrived sealed_arrived_;  ///< its size is one more than the highest number
+  bool higher_in_batch_ = false;
+  Address remote_before_;
+  transport::SessionStats stats_before_;
+  transport::SessionState state_before_{};
+  Instant deadline_before_;
+  std::uint64_t receive_epoch_ = 0;
+  std::uint64_t ptos_at_last_arrival_ = 0;
+  Instant last_arrival_;
+  unsigned idle_wakeups_ = 0;
+  unsigned turns_ = 0;
+  std::size_t full_frame_room_ = 0;
+};
+
+}  // namespace peernet::sim

@@ -1,0 +1,323 @@
+#include "sim/endpoint.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace peernet::sim {
+
+using transport::Session;
+using transport::SessionState;
+
+namespace {
+
+/// What Linux charges a receive buffer for one datagram (FACTS: 2304 bytes for 1400): data rounded up, plus the skb.
+std::uint64_t socket_charge(std::size_t bytes) {
+  return (bytes + 512 + 255) / 256 * 256 + 640;
+}
+
+constexpr std::size_t kMaxCoalesced = 64;
+constexpr int kMaxDatagramsPerTurn = 100'000;
+
+}  // namespace
+
+Endpoint::Endpoint(Setup setup)
+    : setup_(std::move(setup)),
+      clock_(setup_.clock_origin, setup_.scenario.hosts[setup_.side].drift_ppm),
+      rng_(setup_.scenario.seed * 2 + setup_.side + 0xe0d),
+      protection_(crypto::AeadBackend::kAuto),
+      out_(wire::kMaxDatagram + 1) {
+  for (auto& b : retry_secret_) b = static_cast<std::byte>(rng_.next());
+}
+
+SessionId Endpoint::new_id() {
+  for (;;) {
+    const SessionId id(static_cast<std::uint32_t>(rng_.next()));
+    if (!by_id_.contains(id.value())) return id;
+  }
+}
+
+transport::SessionConfig Endpoint::base_config() const {
+  const Scenario& s = setup_.scenario;
+  transport::SessionConfig config;
+  config.epoch_shift = kSimEpochShift;
+  config.max_datagram = s.interface_mtu;
+  config.parameters.max_datagram =
+      static_cast<std::uint16_t>(std::min<std::uint32_t>(s.interface_mtu - (s.ipv6 ? 48 : 28), wire::kMaxDatagram));
+  config.parameters.max_requests = static_cast<std::uint16_t>(s.app.max_requests);
+  config.parameters.ciphers = s.seed % 3 == 0 ? wire::kCipherAes256Gcm : wire::kCiphersKnown;
+  config.parameters.instance_id = s.seed * 2 + setup_.side;
+  return config;
+}
+
+Association& Endpoint::connect(Instant world_now, const Address& to, SessionUser& user, std::uint64_t incarnation) {
+  now_ = clock_.local(world_now);
+  transport::SessionConfig config = base_config();
+  config.role = transport::Role::kInitiator;
+  config.local_id = new_id();
+  config.first_receiver_id = SessionId(static_cast<std::uint32_t>(rng_.next()));
+  config.initiator_id = rng_.next();
+  config.remote = to;
+  config.seed = rng_.next();
+  auto session = std::make_unique<Session>(config, setup_.handshakes.start_initiator(), now_);
+  associations_.emplace_back(std::move(session), user, nullptr, incarnation);
+  Association& made = associations_.back();
+  made.ledger().validate(to);  // an initiator chose the address itself
+  by_id_[config.local_id.value()] = &made;
+  received_at_ = 0;
+  next_turn_ = world_now;
+  return made;
+}
+
+void Endpoint::close(Instant world_now, Association& association) {
+  association.session().close(clock_.local(world_now), wire::CloseCode::kNone, "done", association.user());
+  next_turn_ = world_now;
+}
+
+Association* Endpoint::find_incarnation(std::uint64_t incarnation) {
+  for (Association& a : associations_)
+    if (a.incarnation() == incarnation) return &a;
+  return nullptr;
+}
+
+void Endpoint::receive(Instant world_now, Datagram datagram) {
+  const std::uint64_t charge = socket_charge(datagram.bytes.size());
+  if (inbox_charge_ + charge > setup_.scenario.hosts[setup_.side].socket_bytes) {
+    ++socket_drops_;
+    return;
+  }
+  inbox_charge_ += charge;
+  inbox_.push_back(std::move(datagram));
+  if (inbox_.size() == 1) plan(world_now);
+}
+
+Association* Endpoint::route(const Datagram& datagram) {
+  const auto header = wire::decode_header(datagram.bytes);
+  if (!header) return nullptr;
+  if (const auto it = by_id_.find(header->receiver.value()); it != by_id_.end()) return it->second;
+  if (header->type != wire::PacketType::kHandshake || !setup_.make_user) return nullptr;
+  const auto handshake = wire::decode_handshake(*header, datagram.bytes);
+  if (!handshake) return nullptr;
+  if (const auto it = by_initiator_.find(handshake->initiator_id); it != by_initiator_.end()) return it->second;
+  return accept(datagram);
+}
+
+Association* Endpoint::accept(const Datagram& datagram) {
+  if (datagram.bytes.size() < wire::kMinDatagram) return nullptr;
+  const auto packet = wire::decode_header(datagram.bytes);
+  const auto header = wire::decode_handshake(*packet, datagram.bytes);
+  // Nothing is kept for a packet whose tag is wrong: it may be a corrupted copy of a good one.
+  const std::size_t clear = wire::clear_size(*header);
+  const ByteSpan bytes(datagram.bytes);
+  protection_.rekey(header->initiator_id);
+  if (!protection_.open(crypto::InitialProtection::From::kInitiator, packet->number, bytes.first(clear),
+                        bytes.subspan(clear), out_))
+    return nullptr;
+
+  const std::uint64_t now_s = static_cast<std::uint64_t>(now_.ns()) / 1'000'000'000;
+  const crypto::RetryTokenClaim claim{datagram.from, header->initiator_id, now_s};
+  const bool token_good = !header->token.empty() && crypto::check_retry_token(retry_secret_, claim, header->token) ==
+                                                        crypto::RetryTokenCheck::kValid;
+  const auto half_open = std::count_if(associations_.begin(), associations_.end(), [](const Association& a) {
+    return a.session().state() == SessionState::kHandshake;
+  });
+  if (!token_good && (setup_.scenario.demand_retry || static_cast<std::size_t>(half_open) >= kHalfOpenLimit)) {
+    send_retry(datagram, *header);
+    return nullptr;
+  }
+  if (associations_.size() >= kSessionLimit) return nullptr;
+  transport::SessionConfig config = base_config();
+  config.role = transport::Role::kResponder;
+  config.local_id = new_id();
+  config.first_receiver_id = packet->receiver;
+  config.initiator_id = header->initiator_id;
+  config.remote_id = header->sender;
+  config.remote = datagram.from;
+  config.address_validated = token_good;
+  config.seed = rng_.next();
+  auto session = std::make_unique<Session>(config, setup_.handshakes.start_responder(), now_);
+  auto user = setup_.make_user();
+  SessionUser& borrowed = *user;
+  const std::uint64_t incarnation = datagram.origin == Origin::kForged ? 0 : datagram.incarnation;
+  associations_.emplace_back(std::move(session), borrowed, std::move(user), incarnation);
+  by_id_[config.local_id.value()] = &associations_.back();
+  by_initiator_[header->initiator_id] = &associations_.back();
+  return &associations_.back();
+}
+
+void Endpoint::send_retry(const Datagram& datagram, const wire::HandshakeHeader& header) {
+  const std::uint64_t now_s = static_cast<std::uint64_t>(now_.ns()) / 1'000'000'000;
+  const crypto::RetryToken token = crypto::make_retry_token(retry_secret_, {datagram.from, header.initiator_id, now_s});
+  wire::Retry retry;
+  retry.packet.type = wire::PacketType::kRetry;
+  retry.packet.receiver = header.sender;
+  retry.initiator_id = header.initiator_id;
+  retry.token = token;
+  std::array<std::byte, 256> bytes;
+  ByteWriter w(bytes);
+  PN_CHECK(wire::encode(retry, w));
+  const auto tag = protection_.retry_tag(w.written());
+  w.bytes(tag);
+  PN_CHECK(!w.failed());
+  setup_.judge.expect(w.position() <= wire::kAmplificationFactor * datagram.bytes.size(), "RETRY amplifies");
+  ++retries_sent_;
+  setup_.emit(datagram.from, 0, w.written());
+}
+
+bool Endpoint::joins(const Run& run, const Datagram& next, Association* to) {
+  const bool same_way = run.to == to && run.first.from == next.from && run.first.ecn == next.ecn;
+  const bool unchanged = run.first.origin <= Origin::kRepeated && next.origin <= Origin::kRepeated;
+  const bool fits = run.count < kMaxCoalesced && run.bytes.size() % run.segment_size == 0 &&
+                    next.bytes.size() <= run.segment_size && run.bytes.size() + next.bytes.size() <= 65535;
+  return same_way && unchanged && fits && rng_.chance(setup_.scenario.hosts[setup_.side].gro);
+}
+
+void Endpoint::hand_in(Run& run) {
+  if (run.to == nullptr) return;
+  Association& a = *run.to;
+  const bool genuine = run.first.origin <= Origin::kRepeated;
+  const bool ours = a.incarnation() != 0 && genuine && run.first.incarnation == a.incarnation();
+  bool proves = false;
+  if (setup_.side == kServer && ours) {
+    const int index = address_index(run.first.from);
+    proves = index >= 0 && (run.first.receives >> index & 1U) != 0;
+  }
+  a.ledger().on_received(run.first.from, run.bytes.size(), proves);
+  if (setup_.side == kClient && genuine) {
+    const int index = address_index(run.first.to);
+    if (index >= 0) received_at_ |= 1U << index;
+  }
+  if (genuine)
+    a.before_genuine(now_, run.bytes, run.segment_size);
+  else
+    a.before_forged();
+  transport::Datagram datagram;
+  datagram.bytes = run.bytes;
+  datagram.segment_size = run.count == 1 && rng_.chance(0.5) ? 0 : run.segment_size;
+  datagram.from = run.first.from;
+  datagram.ecn = run.first.ecn;
+  a.session().on_datagram(now_, datagram, a.user());
+  if (genuine)
+    a.after_genuine(setup_.judge);
+  else if (a.incarnation() != 0)
+    a.after_forged(setup_.judge);
+}
+
+void Endpoint::hand_in_all() {
+  std::vector<Datagram> batch;
+  batch.swap(inbox_);
+  inbox_charge_ = 0;
+  Run run;
+  for (Datagram& datagram : batch) {
+    Association* to = route(datagram);
+    if (to == nullptr) {
+      ++foreign_;
+      continue;
+    }
+    if (run.to != nullptr && joins(run, datagram, to)) {
+      run.bytes.insert(run.bytes.end(), datagram.bytes.begin(), datagram.bytes.end());
+      run.first.receives &= datagram.receives;  // what all of them prove
+      ++run.count;
+      continue;
+    }
+    hand_in(run);
+    run.bytes = std::move(datagram.bytes);
+    run.segment_size = run.bytes.size();
+    run.count = 1;
+    run.to = to;
+    run.first = std::move(datagram);
+  }
+  hand_in(run);
+}
+
+void Endpoint::emit_train(ByteSpan train, std::size_t segment_size, const Address& to, std::uint8_t ecn) {
+  for (std::size_t at = 0; at < train.size(); at += segment_size)
+    setup_.emit(to, ecn, train.subspan(at, std::min(segment_size, train.size() - at)));
+}
+
+bool Endpoint::send_train(Association& a) {
+  Judge& judge = setup_.judge;
+  const transport::DataBudget budget = a.session().data_budget(now_);
+  if (budget.packets == 0) {
+    budget_retry_ = std::min(budget_retry_, budget.retry_at);
+    judge.expect(budget.retry_at > now_, "data_budget says to come back at once");
+    return false;
+  }
+  judge.expect(budget.payload_per_packet > 0 && budget.packets_per_train > 0, "a budget of packets without room");
+  const std::uint64_t before = a.session().stats().bytes_in_flight;
+  const transport::SealedTrain train = a.user().seal(a.session(), now_, out_);
+  if (train.consumed == 0) return false;
+  judge.expect(train.packets <= budget.packets && train.packets <= 128, "a train is longer than its budget");
+  judge.expect(train.train_bytes <= wire::kMaxDatagram && train.segment_size > 0 &&
+                   (train.train_bytes + train.segment_size - 1) / train.segment_size == train.packets &&
+                   train.train_bytes == train.consumed + train.packets * wire::kDataOverhead,
+               "a train's lengths do not add up");
+  const transport::SessionStats after = a.session().stats();
+  judge.expect(after.bytes_in_flight <= after.congestion_window || (before == 0 && train.packets == 1),
+               "more is in flight than the congestion window allows");
+  judge.expect(after.bytes_in_flight == before + train.train_bytes, "a sealed train is not wholly in flight");
+  a.check_sent(judge, setup_.trace, now_, ByteSpan(out_).first(train.train_bytes), train.segment_size, train.to);
+  emit_train(ByteSpan(out_).first(train.train_bytes), train.segment_size, train.to, train.ecn);
+  return true;
+}
+
+bool Endpoint::pump(Association& a) {
+  int sent = 0;
+  do {
+    while (const auto t = a.session().poll_transmit(now_, out_)) {
+      const ByteSpan bytes = ByteSpan(out_).first(t->bytes);
+      a.check_sent(setup_.judge, setup_.trace, now_, bytes, 0, t->to);
+      setup_.emit(t->to, t->ecn, bytes);
+      if (++sent > kMaxDatagramsPerTurn) break;
+    }
+    if (++sent > kMaxDatagramsPerTurn) {
+      setup_.judge.fail("poll_transmit never comes to an end");
+      return true;
+    }
+  } while (a.session().established() && a.user().wants_to_send() && send_train(a));
+  return sent > 1;
+}
+
+void Endpoint::turn(Instant world_now) {
+  ++turns_;
+  last_turn_ = world_now;
+  next_turn_ = Instant::never();
+  budget_retry_ = Instant::never();
+  now_ = clock_.local(world_now);
+  hand_in_all();
+  for (Association& a : associations_) {
+    if (a.session().next_deadline() <= now_) a.session().on_timeout(now_, a.user());
+    a.user().turn(a.session(), now_);
+    const bool sent = pump(a);
+    a.check_turn(setup_.judge, now_, sent);
+  }
+  reap();
+  plan(world_now);
+}
+
+void Endpoint::reap() {
+  for (auto it = associations_.begin(); it != associations_.end();) {
+    if (it->session().state() != SessionState::kClosed) {
+      ++it;
+      continue;
+    }
+    setup_.judge.expect(it->session().next_deadline().is_never(), "a closed session still has a timer");
+    by_id_.erase(it->session().local_id().value());
+    if (setup_.make_user) by_initiator_.erase(it->session().initiator_id());
+    it = associations_.erase(it);
+  }
+}
+
+void Endpoint::plan(Instant world_now) {
+  const HostProfile& host = setup_.scenario.hosts[setup_.side];
+  const Duration late(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(host.lateness.count()) + 1)) + 1);
+  Instant at = clock_.world(budget_retry_);
+  for (const Association& a : associations_) at = std::min(at, clock_.world(a.session().next_deadline()));
+  if (!inbox_.empty()) at = std::min(at, last_turn_ + host.batch_window);
+  if (at.is_never()) {
+    next_turn_ = at;
+    return;
+  }
+  next_turn_ = std::max({at, world_now, stalled_until_}) + late;
+}
+
+}  // namespace peernet::sim

@@ -1,0 +1,12 @@
+// The simulator: runs seeds of a suite. ./dev sim builds and starts it.
+#include <string>
+#include <vector>
+
+#include "sim/mutants.hpp"
+#include "sim/pair_suite.hpp"
+#include "sim/runner.hpp"
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  return peernet::sim::run_main({peernet::sim::pair_suite()}, arguments, peernet::sim::select_mutant);
+}

@@ -1,0 +1,47 @@
+#include "sim/mutants.hpp"
+
+#include <array>
+
+namespace peernet::sim {
+
+using transport::Mutant;
+
+namespace {
+constexpr std::size_t kMutants = static_cast<std::size_t>(Mutant::kCount);
+constexpr std::array<const char*, kMutants> kNames{"None",
+                                                   "ReusePacketNumberAfterPto",
+                                                   "MarkBeforeTagCompare",
+                                                   "ForgetEpochRoll",
+                                                   "IgnoreReplay",
+                                                   "DoubleCountAckedBytes",
+                                                   "NeverRetransmitRequest",
+                                                   "ForgetLostData",
+                                                   "ExceedWindow",
+                                                   "AckUnreceived",
+                                                   "AckRangeOffByOne",
+                                                   "IgnoreAmplificationLimit",
+                                                   "LeakInFlightOnLoss",
+                                                   "NoPtoBackoff",
+                                                   "DataAfterClose",
+                                                   "MigrateOnOldPacket",
+                                                   "ProbeLossShrinksWindow",
+                                                   "AcceptOptimisticAck",
+                                                   "KeysBeforeFinished"};
+}  // namespace
+
+const char* name_of(Mutant mutant) {
+  return kNames[static_cast<std::size_t>(mutant)];
+}
+
+bool select_mutant(const std::string& name) {
+#ifdef PEERNET_MUTANTS
+  for (std::size_t i = 0; i < kMutants; ++i) {
+    if (name != kNames[i]) continue;
+    transport::g_mutant = static_cast<Mutant>(i);
+    return true;
+  }
+#endif
+  return name == kNames[0];
+}
+
+}  // namespace peernet::sim

@@ -63,9 +63,9 @@ class PartFile {
 
   /// Existed before with bytes in it: there may be something to resume.
   bool resumed() const { return resumed_; }
-  /// Extends to the content's size and reserves room for `ranges` (everything if empty spans the whole): kNoSpace
-  /// before a byte is fetched. Leave out ranges that are known zeros of a sparse file. File systems without fallocate
-  /// (and tmpfs, where it would touch every page) are asked for their free space instead.
+  /// Extends to the content's size and reserves room for `ranges` (normally the one range [0, size)): kNoSpace before a
+  /// byte is fetched. Leave out ranges that are known zeros of a sparse file. File systems without fallocate (and
+  /// tmpfs, where it would touch every page) are asked for their free space instead.
   Result<void> reserve(std::span<const Extent> ranges);
 
   /// Parts of the file that have data, in order (SEEK_DATA); the whole file where that is not supported.
@@ -96,5 +96,8 @@ class PartFile {
   std::uint32_t memory_alignment_ = 4096;
   bool resumed_ = false, overwrite_ = false;
 };
+
+/// A blocking step's outcome as WritePlanner::on_completed takes it: 0 or -errno (EEXIST for kTargetExists).
+std::int64_t completion_of(const Result<void>& outcome);
 
 }  // namespace peernet::storage

@@ -51,7 +51,6 @@ class StateThread {
   std::deque<Post> queue_;
   std::uint64_t posted_ = 0, committed_ = 0;
   bool stop_ = false, broken_ = false;
-  std::unique_ptr<StateDb> db_;  // state thread only
   std::thread thread_;
 };
 

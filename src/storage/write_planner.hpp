@@ -33,12 +33,14 @@ enum class WriteOpKind : std::uint8_t { kWrite, kFsync, kFinish, kPublish };
 
 struct WriteOp {
   WriteOpKind kind = WriteOpKind::kWrite;
-  WriteOpId id;
-  ChunkIndex chunk;               ///< kWrite
-  BufferSlot slot;                ///< kWrite: write the buffer's first `length` bytes
-  std::uint64_t file_offset = 0;  ///< kWrite
-  std::uint32_t length = 0;  ///< kWrite; with direct a multiple of 4 KiB: zero the buffer from payload_length on first
-  std::uint32_t payload_length = 0;
+  WriteOpId id{};
+  // The rest is for kWrite.
+  ChunkIndex chunk{};
+  BufferSlot slot{};
+  std::uint64_t file_offset = 0;
+  std::uint32_t length = 0;          ///< bytes of the buffer to write; a multiple of 4 KiB if direct
+  std::uint32_t payload_length = 0;  ///< the chunk's bytes; zero the buffer from here to length first
+  bool direct = false;               ///< through the O_DIRECT descriptor
 };
 
 enum class WriteEventKind : std::uint8_t {
@@ -52,15 +54,16 @@ enum class WriteEventKind : std::uint8_t {
 
 struct WriteEvent {
   WriteEventKind kind = WriteEventKind::kWritten;
-  ChunkIndex chunk;
-  BufferSlot slot;
+  ChunkIndex chunk{};
+  BufferSlot slot{};
   bool has_slot = false;
-  Error error;
+  Error error{};
+  std::uint32_t entry = 0;  ///< the planner's own
 };
 
 struct WritePlannerOptions {
   content::ManifestCore core;  ///< kind kFile
-  bool direct = false;         ///< whole 4 KiB blocks
+  bool direct = false;         ///< whole 4 KiB blocks; given up for good when a direct write says EINVAL
   bool sync = true;            ///< --sync file; false: --sync none
   std::uint32_t max_writes_in_flight = 8;
   std::uint32_t max_buffers = 64;        ///< chunks handed over and not yet given back, at most
@@ -75,8 +78,9 @@ class WritePlanner {
   /// A chunk that passed verification and lies in `slot`. False (the slot stays the caller's): the chunk is already
   /// held or written, max_buffers are held, or the content has failed.
   bool on_verified(ChunkIndex chunk, BufferSlot slot);
-  /// A chunk that the part file already holds and that has been verified there (resume, or a zero chunk in a hole).
-  /// Gives kWritten without a slot. durable: a record says that it was fsync'd by an earlier run.
+  /// A chunk that the part file already holds and that has been verified there (resume, or a zero chunk in a hole of a
+  /// file that is ours). No event follows: it may be announced at once. durable: a record says that an earlier run
+  /// fsync'd it.
   void on_present(ChunkIndex chunk, bool durable);
 
   /// The next operation to submit, if any is due.
@@ -100,41 +104,54 @@ class WritePlanner {
 
  private:
   enum class Stage : std::uint8_t { kWriting, kFinishing, kSyncing, kPublishing, kPublished };
-  enum class SlotState : std::uint8_t { kFree, kWaiting, kWriting };
   struct Held {
-    SlotState state = SlotState::kFree;
     ChunkIndex chunk;
     BufferSlot slot;
+    bool direct = false;  // how it was last submitted
+  };
+  /// A queue of fixed capacity.
+  template <class T>
+  class Ring {
+   public:
+    explicit Ring(std::size_t capacity) : items_(capacity) {}
+    bool empty() const { return count_ == 0; }
+    void push_back(const T& item);
+    void push_front(const T& item);
+    T pop_front();
+
+   private:
+    std::vector<T> items_;
+    std::size_t head_ = 0, count_ = 0;
   };
 
-  void fail(Error error);
-  void mark_written(ChunkIndex chunk, std::uint64_t bytes);
-  void push(const WriteEvent& event);
+  WriteOp control(WriteOpKind kind);
+  std::optional<WriteOp> plan_group_fsync(Instant now);
   std::optional<WriteOp> plan_write();
-  std::optional<WriteOp> plan_fsync(Instant now);
   std::optional<WriteOp> plan_end();
-  void on_write_done(Held& held, std::int64_t result, Instant now);
-  void on_control_done(WriteOpId id, std::int64_t result);
-  void release_waiting();
+  void on_write_done(std::uint32_t entry, std::int64_t result, Instant now);
+  void on_fsync_done(std::int64_t result);
+  void fail(Error error);
+  void release(std::uint32_t entry);
 
   WritePlannerOptions options_;
   content::ChunkMap held_;     // handed over, not yet written
-  content::ChunkMap written_;  // on disk as far as reads can tell
+  content::ChunkMap written_;  // a read gives the right bytes
   content::ChunkMap syncing_;  // covered by the fsync in flight
   content::ChunkMap durable_;
-  std::vector<Held> slots_;             // index = id of its write
-  std::vector<std::uint32_t> free_;     // unused entries of slots_
-  std::vector<std::uint32_t> waiting_;  // ring of entries to write, oldest first
-  std::size_t waiting_head_ = 0, waiting_count_ = 0;
-  std::vector<WriteEvent> events_;  // ring
-  std::size_t event_head_ = 0, event_count_ = 0;
-  std::uint32_t present_cursor_ = 0;
-  std::uint32_t in_flight_ = 0, writes_in_flight_ = 0;
-  std::uint64_t unsynced_bytes_ = 0;
+  std::vector<Held> entries_;        // chunks handed over; the index is the id of the write
+  std::vector<std::uint32_t> free_;  // unused entries; an entry is free again when its event was taken
+  Ring<std::uint32_t> waiting_;      // entries to write
+  Ring<WriteEvent> events_;
+  std::uint32_t in_flight_ = 0;  // all operations
+  std::uint32_t writes_in_flight_ = 0;
+  std::uint64_t unsynced_bytes_ = 0;  // written since the last fsync was started
   Instant unsynced_since_ = Instant::never();
-  bool fsync_in_flight_ = false, control_in_flight_ = false;
-  bool finished_ = false;  // kFinish has completed
-  bool failed_ = false, paused_ = false;
+  bool fsync_in_flight_ = false;
+  bool durable_pending_ = false;  // a kDurable waits in events_
+  bool paused_pending_ = false;
+  bool direct_ = false;
+  bool failed_ = false;
+  bool paused_ = false;
   Stage stage_ = Stage::kWriting;
 };
 

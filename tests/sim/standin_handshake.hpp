@@ -10,9 +10,9 @@
 
 namespace peernet::sim {
 
-inline constexpr std::size_t kFirstFlightBytes = 221;
-inline constexpr std::size_t kSecondFlightBytes = 627;
-inline constexpr std::size_t kThirdFlightBytes = 391;
+inline constexpr std::size_t kFirstFlightBytes = 157;
+inline constexpr std::size_t kSecondFlightBytes = 578;
+inline constexpr std::size_t kThirdFlightBytes = 402;
 
 /// Two factories of one simulation need different seeds, or their randoms would be alike.
 class StandinHandshakeFactory final : public crypto::HandshakeFactory {

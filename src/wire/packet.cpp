@@ -42,6 +42,7 @@ Decoded<Retry> decode_retry(const PacketHeader& header, ByteSpan packet) {
   if (r.failed()) return std::unexpected(DropReason::kTooShort);
   if (retry.version != kVersion) return std::unexpected(DropReason::kUnknownVersion);
   const std::size_t token_size = r.u16();
+  if (r.failed()) return std::unexpected(DropReason::kTooShort);
   if (token_size == 0 || token_size > kMaxTokenSize) return std::unexpected(DropReason::kMalformedHandshake);
   retry.token = r.bytes(token_size);
   r.bytes(kTagSize);

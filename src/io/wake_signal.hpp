@@ -14,7 +14,8 @@ namespace peernet::io {
 
 class WakeSignal {
  public:
-  WakeSignal() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  /// flags: EFD_NONBLOCK for a reader that polls; not for a ring, whose read of it would end with EAGAIN.
+  explicit WakeSignal(int flags) : fd_(::eventfd(0, EFD_CLOEXEC | flags)) {}
   WakeSignal(const WakeSignal&) = delete;
   WakeSignal& operator=(const WakeSignal&) = delete;
   ~WakeSignal() {

@@ -29,18 +29,19 @@ Error kernel_error(const char* what) {
 }  // namespace
 
 Result<std::unique_ptr<Driver>> EpollDriver::open(const DriverOptions& options, const Capabilities& capabilities,
-                                                  const ShardSockets& sockets) {
+                                                  const ShardSockets& sockets, const char* reason) {
   const auto prepared = prepare_sockets(options, capabilities, sockets);
   if (!prepared) return std::unexpected(prepared.error());
-  std::unique_ptr<EpollDriver> driver(new EpollDriver(options, *prepared));
+  std::unique_ptr<EpollDriver> driver(new EpollDriver(options, *prepared, reason));
   if (driver->wake_.fd() < 0) return std::unexpected(kernel_error("open an eventfd"));
   if (!driver->open_epoll()) return std::unexpected(kernel_error("open an epoll instance"));
   return driver;
 }
 
-EpollDriver::EpollDriver(const DriverOptions& options, const PreparedSockets& prepared)
+EpollDriver::EpollDriver(const DriverOptions& options, const PreparedSockets& prepared, const char* reason)
     : options_(options),
       prepared_(prepared),
+      reason_(reason),
       files_(options.max_files),
       file_slots_(options.max_file_ops),
       free_slots_(options.max_file_ops),
@@ -88,6 +89,7 @@ DriverInfo EpollDriver::info() const {
   out.engine = Engine::kEpoll;
   out.gso = prepared_.gso;
   out.gro = prepared_.sockets[0].gro;
+  out.reason = reason_;
   out.receive_buffer_bytes = prepared_.receive_buffer_bytes;
   return out;
 }

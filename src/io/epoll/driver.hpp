@@ -17,8 +17,9 @@ namespace peernet::io {
 
 class EpollDriver final : public Driver {
  public:
+  /// reason: static text for DriverInfo.
   static Result<std::unique_ptr<Driver>> open(const DriverOptions& options, const Capabilities& capabilities,
-                                              const ShardSockets& sockets);
+                                              const ShardSockets& sockets, const char* reason);
   ~EpollDriver() override;
 
   DriverInfo info() const override;
@@ -53,7 +54,7 @@ class EpollDriver final : public Driver {
     std::uint32_t armed = 0;  // events that epoll was told
   };
 
-  EpollDriver(const DriverOptions& options, const PreparedSockets& prepared);
+  EpollDriver(const DriverOptions& options, const PreparedSockets& prepared, const char* reason);
   bool open_epoll();
   bool submit_file(OpToken token, FileHandle file, const Transfer& transfer);
   void run_senders();
@@ -68,9 +69,10 @@ class EpollDriver final : public Driver {
 
   DriverOptions options_;
   PreparedSockets prepared_;
+  const char* reason_;
   int epoll_ = -1;
   bool precise_wait_ = true;  // epoll_pwait2 has not been refused yet
-  WakeSignal wake_;
+  WakeSignal wake_{EFD_NONBLOCK};
   bool signalled_ = false;  // the eventfd was readable in this turn
   std::array<SocketState, 2> sockets_;
   FileTable files_;

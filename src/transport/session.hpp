@@ -112,7 +112,7 @@ class Session {
   // --- control of the session ---
 
   /// Starts closing: one CLOSE goes out with the next poll_transmit, on_closed is called by this call's handler.
-  void close(Instant now, CloseCode code, std::string_view text, SessionHandler& handler);
+  void close(Instant now, wire::CloseCode code, std::string_view text, SessionHandler& handler);
 
   /// File bytes the owner still expects from this peer: acknowledgements come every quarter of it at the latest.
   /// Default 256 KiB.
@@ -133,8 +133,8 @@ class Session {
   /// Valid once established.
   const NodeId& peer() const;
   const wire::Parameters& peer_parameters() const;
-  /// The 32-byte exporter value for JOIN proofs; valid once established.
-  const Hash256& join_secret() const;
+  /// Names this session in JOIN proofs (crypto::JoinClaim); valid once established.
+  const Hash256& binding() const;
   SessionStats stats() const;
   /// Smoothed round trip; the configured initial one before the first sample.
   Duration rtt() const;

@@ -1,6 +1,7 @@
 // Values that go in and out of a Session.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,31 +12,31 @@
 #include "base/types.hpp"
 #include "crypto/aead.hpp"
 #include "crypto/handshake.hpp"
+#include "crypto/packet_keys.hpp"
 #include "wire/frames.hpp"
-#include "wire/packets.hpp"
+#include "wire/packet.hpp"
+#include "wire/parameters.hpp"
 
 namespace peernet::transport {
 
 enum class Role : std::uint8_t { kInitiator, kResponder };
 enum class SessionState : std::uint8_t { kHandshake, kEstablished, kClosing, kClosed };
 
-/// Why a session ends. Values below 0x100 travel in CLOSE.
-enum class CloseCode : std::uint16_t {
-  kNone = 0,         ///< goodbye, nothing is wrong
-  kProtocol = 1,     ///< a frame or acknowledgement that no honest peer sends
-  kRefused = 2,      ///< not on the allow list, or the node does not want this session
-  kDuplicate = 3,    ///< simultaneous open: the other session of this pair stays
-  kHandshake = 4,    ///< TLS or parameters failed
-  kShutdown = 5,     ///< the node is going away
-  kLimit = 6,        ///< a resource limit of ours
-  kIdle = 0x100,     ///< local: nothing was heard for the idle timeout
-  kTimeout = 0x101,  ///< local: the handshake did not finish in time
+/// Who or what ended a session.
+enum class CloseCause : std::uint8_t {
+  kLocal,             ///< close() was called
+  kPeer,              ///< the peer's CLOSE
+  kBreach,            ///< the peer sent what no honest peer sends
+  kHandshakeFailed,   ///< TLS or parameters were refused
+  kHandshakeTimeout,  ///< the handshake did not finish, or was not confirmed, in time
+  kIdle,              ///< nothing was heard for the idle timeout
+  kPathFailed,        ///< a new address was never validated and there is no old one to return to
 };
 
 struct CloseReason {
-  CloseCode code = CloseCode::kNone;
-  bool by_peer = false;
-  InplaceVector<char, 200> text;  ///< the peer's words (unverified bytes) or ours
+  CloseCause cause = CloseCause::kLocal;
+  wire::CloseCode code = wire::CloseCode::kNone;
+  InplaceVector<char, wire::kMaxCloseText> text;  ///< the peer's words (any bytes) or ours
 };
 
 /// Bytes of one request: offset counts from the start of the requested chunk or table page.
@@ -56,7 +57,8 @@ struct SessionConfig {
   bool address_validated = false;  ///< responder: the token in the first packet was good
   wire::Parameters parameters;     ///< ours; a responder's cipher list is narrowed to the one chosen
   crypto::AeadBackend aead_backend = crypto::AeadBackend::kAuto;
-  std::uint32_t epoch_shift = 22;     ///< packets per key epoch = 2^shift; both sides must agree (8 in the simulator)
+  std::uint8_t epoch_shift =
+      crypto::kEpochShift;            ///< packets per key epoch = 2^shift; both sides must agree (8 in the simulator)
   std::uint32_t max_datagram = 1500;  ///< largest IP packet worth trying (interface MTU), 1200 + headers at least
   bool mtu_search = true;
   bool ecn = true;
@@ -124,11 +126,8 @@ struct SessionStats {
   std::uint64_t bytes_lost = 0;
   std::uint64_t packets_spurious = 0;  ///< declared lost, acknowledged later
   std::uint64_t frames_retransmitted = 0;
-  std::uint64_t dropped_replayed = 0;
-  std::uint64_t dropped_unauthenticated = 0;  ///< tag did not compare equal
-  std::uint64_t dropped_malformed = 0;        ///< did not parse, or a foreign receiver id
-  std::uint64_t dropped_not_established = 0;  ///< sealed packets before the handshake was finished
-  std::uint64_t data_to_scratch = 0;          ///< DATA packets with no target
+  std::array<std::uint64_t, wire::kDropReasonCount> dropped{};  ///< by reason
+  std::uint64_t data_to_scratch = 0;                            ///< DATA packets with no target
   std::uint64_t acks_sent = 0;
   std::uint64_t acks_received = 0;
   std::uint64_t ce_received = 0;

@@ -42,6 +42,7 @@ struct GetOptions {
   double timeout_seconds = 60;            ///< without progress; 0: wait for ever
   SyncMode sync = SyncMode::kFile;
   Verify verify = Verify::kXxh3;          ///< kSha256: check SHA-256 of chunks from everyone, not only from the unproven
+  bool metadata_only = false;             ///< end once size and name are known and verified; nothing is written
   bool trust_members = false;             ///< XXH3-128 alone suffices for whoever holds the swarm key
 };
 

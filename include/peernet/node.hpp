@@ -63,17 +63,16 @@ class Node {
   std::unique_ptr<node::NodeImpl> impl_;
 };
 
-/// What a link or a local path describes: for `peernet info`. A path is hashed.
+/// What a file would be shared as.
 struct ContentInfo {
-  std::string content_id;
+  std::string content_id;  ///< 32 raw bytes; the swarm's key is not part of it
   std::string name;
   std::uint64_t bytes = 0;
   std::uint32_t chunk_bytes = 0;
   std::uint64_t chunks = 0;
 };
+/// Hashes a local file. kUsage: a folder or device; kLocalIo.
 Result<ContentInfo> describe_path(const std::string& path);
-/// Hashes path and compares with the content id of the link: true if they agree.
-Result<bool> verify_path(const std::string& path, const std::string& link);
 
 /// A fresh identity as the text of an identity file (`peernet keygen`).
 Result<std::string> generate_identity();

@@ -25,6 +25,12 @@ class InplaceVector {
     PN_CHECK(size_ > 0);
     --size_;
   }
+  /// Linear: for the short queues this is made for.
+  void erase_front() {
+    PN_CHECK(size_ > 0);
+    for (std::size_t i = 1; i < size_; ++i) items_[i - 1] = items_[i];
+    --size_;
+  }
   void clear() { size_ = 0; }
 
   std::size_t size() const { return size_; }

@@ -1,0 +1,81 @@
+// What all shards of a node share: settings that never change, and the few things with a lock or an atomic of their own.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/token_bucket.hpp"
+#include "crypto/handshake.hpp"
+#include "io/io.hpp"
+#include "peernet/config.hpp"
+#include "storage/state_thread.hpp"
+#include "storage/writer_thread.hpp"
+#include "wire/drop_reason.hpp"
+
+namespace peernet::node {
+
+/// A rate that all shards obey together. Locked per train, and only where a limit was asked for.
+class SharedLimit {
+ public:
+  explicit SharedLimit(std::uint64_t bytes_per_second) : rate_(bytes_per_second) {}
+
+  bool limited() const { return rate_ != 0; }
+  /// May something be taken now? Trains and requests are taken whole, into debt; the average is what counts.
+  bool ready(Instant now) { return !limited() || ready_at(now) <= now; }
+  void take(Instant now, std::uint64_t bytes) {
+    if (!limited()) return;
+    const std::scoped_lock lock(mutex_);
+    if (!bucket_) bucket_.emplace(now, TokenBucket::Options{rate_, burst()});
+    bucket_->take(now, bytes);
+  }
+  Instant ready_at(Instant now) {
+    if (!limited()) return now;
+    const std::scoped_lock lock(mutex_);
+    return bucket_ ? bucket_->ready_at(now, 1) : now;
+  }
+
+ private:
+  /// What may be caught up after idling: 20 ms worth, a train at least.
+  std::uint64_t burst() const { return std::max<std::uint64_t>(rate_ / 50, 65536); }
+
+  std::uint64_t rate_;
+  std::mutex mutex_;
+  std::optional<TokenBucket> bucket_;  // guarded by mutex_
+};
+
+/// Counters of one shard: written by its thread alone, read by anyone (relaxed: each number stands for itself).
+struct ShardCounters {
+  std::array<std::atomic<std::uint64_t>, wire::kDropReasonCount> drops{};
+  std::atomic<std::uint64_t> datagrams{0};
+  std::atomic<std::uint64_t> sessions_accepted{0};
+  std::atomic<std::uint64_t> sessions_established{0};
+  std::atomic<std::uint64_t> retries_sent{0};
+  std::atomic<std::uint64_t> send_errors{0};
+  std::atomic<std::uint64_t> source_changes{0};
+
+  void drop(wire::DropReason reason) { bump(drops[static_cast<std::size_t>(reason)]); }
+  static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t n = 1) {
+    counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+};
+
+struct NodeContext {
+  NodeConfig config;
+  io::Capabilities capabilities;
+  std::unique_ptr<crypto::HandshakeFactory> handshakes;
+  Hash256 retry_secret{};
+  std::uint64_t instance_id = 0;
+  std::uint8_t shard_count = 1;
+  SharedLimit limit_up{0};
+  SharedLimit limit_down{0};
+  /// Buffered writes and slow calls of all downloads. Threads start at their first use.
+  std::unique_ptr<storage::WriterThread> writer;
+  std::unique_ptr<storage::StateThread> state;
+
+  explicit NodeContext(const NodeConfig& c) : config(c), limit_up(c.limit_up), limit_down(c.limit_down) {}
+};
+
+}  // namespace peernet::node

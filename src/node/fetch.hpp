@@ -1,0 +1,149 @@
+// One get, from the link to the final name. It runs on its home shard's thread: dials the nodes of the link, joins the
+// swarm, collects core and tables, keeps requests outstanding, verifies what arrives and hands it to its store.
+//
+// Stages: kConnecting -> kTables (a source has joined) -> kOpening (tables are here) -> kRunning -> kDone | kFailed
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "content/table.hpp"
+#include "crypto/join_proof.hpp"
+#include "node/fetch_store.hpp"
+#include "node/peer.hpp"
+#include "node/send_memory.hpp"
+#include "node/transfer_state.hpp"
+#include "peernet/config.hpp"
+#include "peernet/link.hpp"
+#include "swarm/download.hpp"
+
+namespace peernet::node {
+
+class Fetch {
+ public:
+  struct Options {
+    GetOptions get;
+    Link link;
+    std::vector<Address> addresses;  ///< of the link's nodes, resolved
+    std::shared_ptr<TransferState> transfer;
+  };
+
+  explicit Fetch(Options options);
+  ~Fetch();
+
+  /// On its shard, once; number is its index there.
+  void start(Shard& shard, std::uint32_t number);
+  bool belongs_to(const TransferState& transfer) const { return options_.transfer.get() == &transfer; }
+  /// Asked to stop; what was received is kept.
+  void cancel();
+  /// Nothing is outstanding with the kernel or other threads: may be destroyed.
+  bool finished() const;
+
+  // From peers, on the shard's thread.
+  void on_established(Peer& peer);
+  void on_dial_failed(Peer& peer, const transport::CloseReason& reason);
+  void on_join_response(Peer& peer, FetchSlot& slot, const wire::JoinResFrame& frame);
+  void on_have(FetchSlot& slot, const wire::HaveFrame& frame);
+  void on_have_map(FetchSlot& slot, const wire::HaveMapFrame& frame);
+  void on_reject(Peer& peer, FetchSlot& slot, const wire::RejectFrame& frame);
+  void on_cancelled(FetchSlot& slot, RequestId request);
+  void on_leave(Peer& peer, FetchSlot& slot, wire::LeaveReason reason);
+  void on_closed(Peer& peer, FetchSlot& slot, const transport::CloseReason& reason);
+  std::byte* data_target(FetchSlot& slot, RequestId request, transport::DataRange range);
+  void on_data(FetchSlot& slot, RequestId request, transport::DataRange range);
+  /// A driver operation of the store ended.
+  void on_file(std::uint32_t op, std::int64_t result);
+
+  /// Once a turn, after everything that arrived: verifies, writes, asks for more.
+  void work(Instant now);
+  Instant next_deadline(Instant now) const;
+
+ private:
+  enum class Stage : std::uint8_t { kConnecting, kTables, kOpening, kRunning, kDone, kFailed };
+
+  struct Dial {
+    Address address;
+    SlabHandle peer{};
+    bool refused = false;   // answered, and does not want us or does not know the content
+    bool answered = false;
+  };
+  struct Source {
+    SlabHandle peer{};
+    bool trusted = false;  // XXH3-128 alone suffices
+    std::uint32_t bad = 0;
+    std::uint64_t rtt_sampled = 0;
+  };
+
+  // fetch.cpp: sources
+  void dial_all(Instant now);
+  void redial_if_alone(Instant now);
+  void add_source(Peer& peer, FetchSlot& slot);
+  void drop_source(Peer& peer, FetchSlot& slot, const char* why);
+  void note_source(const Peer& peer, const char* text);
+  void ask(Instant now);
+  void sample_round_trips(Instant now);
+  void check_patience(Instant now);
+  bool everybody_refused() const;
+  std::string host_of(const Peer& peer) const;
+
+  // fetch_verify.cpp: what arrived
+  void verify_arrived(Instant now);
+  void verify_core(swarm::AssemblyIndex assembly);
+  void verify_page(swarm::AssemblyIndex assembly);
+  void verify_chunk(Instant now, swarm::AssemblyIndex assembly);
+  void bad_chunk(Instant now, swarm::AssemblyIndex assembly);
+  void begin_tables();
+  void want_sha256_page(ChunkIndex chunk);
+  void open_when_ready();
+  bool needs_sha256(swarm::AssemblyIndex assembly) const;
+  MutableByteSpan buffer(swarm::AssemblyIndex assembly) const;
+
+  // fetch_verify.cpp: what the store tells
+  void take_store_events(Instant now);
+  void begin_running();
+  void report_complete();
+  void done(std::uint64_t bytes);
+  void fail(const Error& error);
+  void end_sessions(wire::CloseCode code);
+  void made_progress(Instant now) { last_progress_ = now; }
+  void publish_numbers();
+
+  Options options_;
+  Shard* shard_ = nullptr;
+  std::uint32_t number_ = 0;
+  Stage stage_ = Stage::kConnecting;
+  SwarmId swarm_{};
+  std::vector<Dial> dials_;
+  std::optional<swarm::Download> download_;
+  std::vector<Source> sources_;  // by SourceIndex
+  std::uint16_t next_slot_ = 1;
+  PageRegion own_memory_;
+  MutableByteSpan buffers_;
+  bool borrowed_ = false;
+  std::size_t buffer_stride_ = 0;
+  std::vector<swarm::AssemblyIndex> arrived_;
+  std::vector<swarm::AssemblyIndex> waiting_for_sha256_;
+
+  std::optional<content::ManifestCore> core_;
+  std::optional<content::Entry> entry_;
+  content::PageTable entries_, xxh3_, sha256_;
+  std::unique_ptr<FetchStore> store_;
+
+  Instant started_;
+  Instant last_progress_;
+  Instant redial_at_ = Instant::never();
+  Instant rtt_sample_at_;
+  int redials_ = 0;
+  bool ever_answered_ = false;
+  bool ever_joined_ = false;
+  bool refused_by_publisher_ = false;
+  bool source_changed_ = false;
+  bool wrong_bytes_ = false;
+  bool waiting_told_ = false;
+  bool paused_for_space_ = false;
+  bool any_untrusted_ = false;
+};
+
+}  // namespace peernet::node

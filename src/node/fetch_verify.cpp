@@ -1,0 +1,274 @@
+// What arrived for a get: verified, handed to the store, and what the store says about it. Order of a chunk's way:
+// complete -> XXH3-128 (and SHA-256 where its source is not trusted) -> store -> written -> present.
+#include <algorithm>
+
+#include "content/merkle.hpp"
+#include "crypto/hash.hpp"
+#include "node/fetch.hpp"
+#include "node/memory_plan.hpp"
+#include "node/shard.hpp"
+
+namespace peernet::node {
+
+using content::TableId;
+using swarm::AssemblyIndex;
+
+namespace {
+
+constexpr std::uint32_t kStrikes = 2;  // wrong chunks before a source is not asked any more
+
+}  // namespace
+
+MutableByteSpan Fetch::buffer(AssemblyIndex assembly) const {
+  return buffers_.subspan(assembly.value() * buffer_stride_, buffer_stride_);
+}
+
+std::byte* Fetch::data_target(FetchSlot& slot, RequestId request, transport::DataRange range) {
+  if (!slot.joined) return nullptr;
+  const auto target = download_->target(slot.source, request, range.offset, range.length);
+  if (!target) {
+    download_->on_unwanted(slot.source, range.length);
+    return nullptr;
+  }
+  return buffer(target->assembly).data() + target->offset;
+}
+
+void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange range) {
+  const auto whole = download_->on_data(shard_->now(), slot.source, request, range.offset, range.length);
+  if (whole) arrived_.push_back(*whole);
+}
+
+void Fetch::on_file(std::uint32_t op, std::int64_t result) { store_->on_file(op, result, shard_->now()); }
+
+void Fetch::verify_arrived(Instant now) {
+  // A verified page may let chunks through that waited for it, and those may arrive in between: by index.
+  for (std::size_t i = 0; i < arrived_.size(); ++i) {
+    const AssemblyIndex assembly = arrived_[i];
+    made_progress(now);
+    switch (download_->item(assembly).table) {
+      case TableId::kManifest: verify_core(assembly); break;
+      case TableId::kChunks: verify_chunk(now, assembly); break;
+      default: verify_page(assembly); break;
+    }
+    if (stage_ == Stage::kFailed || stage_ == Stage::kDone) break;
+  }
+  arrived_.clear();
+}
+
+void Fetch::verify_core(AssemblyIndex assembly) {
+  const ByteSpan bytes = buffer(assembly).first(download_->length(assembly));
+  if (content::content_id_of(bytes) != options_.link.content_id) {
+    bad_chunk(shard_->now(), assembly);
+    return;
+  }
+  const auto core = content::decode_manifest(bytes);
+  if (!core) {  // its own hash is right: the publisher made it so
+    fail(core.error());
+    return;
+  }
+  download_->on_verified(assembly);
+  if (core->kind != content::ContentKind::kFile) {
+    fail({ErrorCode::kUsage, 0, "this link is for a folder, and this version can only get single files"});
+    return;
+  }
+  core_ = *core;
+  begin_tables();
+}
+
+void Fetch::begin_tables() {
+  swarm::Download::Chunks chunks;
+  chunks.count = core_->chunk_count;
+  chunks.bytes = core_->chunk_bytes;
+  chunks.last_bytes = core_->chunk_count == 0 ? 0 : core_->chunk_span(ChunkIndex(core_->chunk_count - 1));
+  chunks.assemblies = assemblies_for(core_->chunk_bytes);
+  download_->begin_chunks(chunks);
+  // Buffers of small chunks keep room for a page; those of large ones are a chunk each.
+  buffer_stride_ = std::max<std::size_t>(core_->chunk_bytes, 64 * 1024);
+  PN_CHECK(buffer_stride_ * chunks.assemblies <= buffers_.size());
+  entries_ = content::PageTable(content::table_shape(*core_, TableId::kEntries));
+  xxh3_ = content::PageTable(content::table_shape(*core_, TableId::kXxh3));
+  sha256_ = content::PageTable(content::table_shape(*core_, TableId::kSha256));
+  for (const content::PageTable* table : {&entries_, &xxh3_})
+    for (std::uint32_t page = 0; page < table->shape().pages; ++page)
+      download_->want_page({table->shape().id, page}, table->shape().reply_bytes(page));
+  open_when_ready();
+}
+
+void Fetch::want_sha256_page(ChunkIndex chunk) {
+  const std::uint32_t page = content::PageTable::sha256_page(chunk);
+  download_->want_page({TableId::kSha256, page}, sha256_.shape().reply_bytes(page));
+}
+
+void Fetch::verify_page(AssemblyIndex assembly) {
+  const swarm::Item item = download_->item(assembly);
+  content::PageTable& table = item.table == TableId::kEntries ? entries_ : item.table == TableId::kXxh3 ? xxh3_ : sha256_;
+  const auto verdict = table.accept_page(item.index, buffer(assembly).first(download_->length(assembly)));
+  if (verdict != content::PageVerdict::kAccepted && verdict != content::PageVerdict::kDuplicate) {
+    bad_chunk(shard_->now(), assembly);
+    return;
+  }
+  download_->on_verified(assembly);
+  if (item.table == TableId::kSha256) {
+    std::vector<AssemblyIndex> waiting;
+    waiting.swap(waiting_for_sha256_);
+    for (const AssemblyIndex chunk : waiting) verify_chunk(shard_->now(), chunk);
+    return;
+  }
+  open_when_ready();
+}
+
+void Fetch::open_when_ready() {
+  if (store_ || !core_ || !entries_.complete() || !xxh3_.complete()) return;
+  const auto entry = content::decode_single_entry(*core_, entries_.page(0));
+  if (!entry) {
+    fail(entry.error());
+    return;
+  }
+  entry_ = *entry;
+  stage_ = Stage::kOpening;
+  TransferState& transfer = *options_.transfer;
+  transfer.set_name(entry_->path);
+  transfer.bytes_total.store(core_->payload_bytes, std::memory_order_relaxed);
+  transfer.push({.kind = EventKind::kStart, .text = entry_->path, .number = core_->chunk_count, .bytes = core_->payload_bytes});
+  if (options_.get.metadata_only) {
+    done(core_->payload_bytes);
+    return;
+  }
+  StoreOptions store;
+  store.core = *core_;
+  store.id = options_.link.content_id;
+  store.entry = *entry_;
+  store.xxh3 = &xxh3_;
+  store.output = options_.get.output;
+  store.overwrite = options_.get.overwrite;
+  store.sync = options_.get.sync == SyncMode::kFile;
+  store.max_buffers = assemblies_for(core_->chunk_bytes);
+  store_ = std::make_unique<FetchStore>(shard_->context(), shard_->driver(), number_, store);
+  store_->open();
+}
+
+bool Fetch::needs_sha256(AssemblyIndex assembly) const {
+  const auto source = download_->sole_source(assembly);
+  if (!source) return any_untrusted_;
+  const Source& s = sources_[source->value()];
+  return !s.peer || !s.trusted;  // a source that has left is nobody's friend
+}
+
+void Fetch::verify_chunk(Instant now, AssemblyIndex assembly) {
+  const ChunkIndex chunk(download_->item(assembly).index);
+  const MutableByteSpan bytes = buffer(assembly).first(download_->length(assembly));
+  if (crypto::xxh3_128(bytes) != *xxh3_.xxh3_of(chunk)) {
+    bad_chunk(now, assembly);
+    return;
+  }
+  if (needs_sha256(assembly)) {
+    const auto expected = sha256_.sha256_of(chunk);
+    if (!expected) {
+      waiting_for_sha256_.push_back(assembly);
+      want_sha256_page(chunk);
+      return;
+    }
+    if (content::chunk_sha256(bytes, content::chunk_tree_height(*core_)) != *expected) {
+      bad_chunk(now, assembly);
+      return;
+    }
+  }
+  download_->on_verified(assembly);
+  if (!store_->write(chunk, assembly.value(), buffer(assembly))) download_->on_write_failed(assembly);
+}
+
+// Bytes under a good seal that are not what the content id says: whoever sent them all is to blame.
+void Fetch::bad_chunk(Instant now, AssemblyIndex assembly) {
+  const auto source = download_->sole_source(assembly);
+  const swarm::Item item = download_->item(assembly);
+  options_.transfer->push({.kind = EventKind::kChunkBad,
+                           .text = item.table == TableId::kChunks ? "a chunk does not match its hash"
+                                                                   : "a table page does not match the content id",
+                           .number = item.index});
+  download_->on_bad(now, assembly);
+  if (!source) return;
+  Source& s = sources_[source->value()];
+  if (!s.peer || ++s.bad < kStrikes) return;
+  wrong_bytes_ = true;
+  Peer* peer = shard_->peer(s.peer);
+  PN_CHECK(peer != nullptr);
+  for (Dial& dial : dials_)
+    if (dial.peer == peer->self) dial.refused = true;
+  for (std::size_t i = 0; i < peer->fetches.size(); ++i) {
+    if (peer->fetches[i].fetch != this) continue;
+    FetchSlot slot = peer->fetches[i];
+    drop_source(*peer, slot, "banned: sends wrong bytes");
+    break;
+  }
+  shard_->close(*peer, wire::CloseCode::kProtocol, "wrong bytes");
+}
+
+// ---------------------------------------------------------------------------------------------- the store
+
+void Fetch::begin_running() {
+  stage_ = Stage::kRunning;
+  options_.transfer->phase = Phase::kRunning;
+  for (auto at = store_->hoped().next_set(ChunkIndex(0)); at; at = store_->hoped().next_set(*at + 1))
+    download_->set_present(*at);
+  if (core_->chunk_count > 0) download_->set_verifiable(ChunkIndex(0), core_->chunk_count);
+}
+
+void Fetch::report_complete() {
+  for (const Source& source : sources_) {
+    Peer* peer = source.peer ? shard_->peer(source.peer) : nullptr;
+    if (peer == nullptr) continue;
+    for (const FetchSlot& slot : peer->fetches) {
+      if (slot.fetch != this) continue;
+      wire::HaveFrame have;
+      have.slot = slot.slot;
+      have.complete = true;
+      peer->session.send(have);
+      shard_->touch(*peer);
+    }
+  }
+}
+
+void Fetch::take_store_events(Instant now) {
+  TransferState& transfer = *options_.transfer;
+  while (const auto event = store_->poll_event()) {
+    switch (event->kind) {
+      case StoreEvent::Kind::kOpened: begin_running(); break;
+      case StoreEvent::Kind::kIdentical:
+        transfer.bytes_done.store(core_->payload_bytes, std::memory_order_relaxed);
+        transfer.push({.kind = EventKind::kNotice, .text = "already complete"});
+        report_complete();
+        done(core_->payload_bytes);
+        return;
+      case StoreEvent::Kind::kWritten: {
+        made_progress(now);
+        paused_for_space_ = false;
+        if (event->has_slot) download_->on_written(AssemblyIndex(event->slot));
+        const std::uint64_t bytes = transfer.bytes_done.load(std::memory_order_relaxed);
+        transfer.bytes_done.store(bytes + core_->chunk_span(event->chunk), std::memory_order_relaxed);
+        break;
+      }
+      case StoreEvent::Kind::kReleased: download_->on_write_failed(AssemblyIndex(event->slot)); break;
+      case StoreEvent::Kind::kChecked:
+        made_progress(now);
+        if (!event->good) download_->set_missing(event->chunk);
+        if (!store_->checking())
+          transfer.push({.kind = EventKind::kVerify,
+                         .text = "what an earlier run left was checked",
+                         .bytes = store_->resumed_bytes()});
+        break;
+      case StoreEvent::Kind::kAllWritten:
+        transfer.phase = Phase::kFinishing;
+        report_complete();
+        break;
+      case StoreEvent::Kind::kPaused:
+        if (!paused_for_space_)
+          transfer.push({.kind = EventKind::kNotice, .text = "the disk is full; waiting for room"});
+        paused_for_space_ = true;
+        break;
+      case StoreEvent::Kind::kPublished: done(core_->payload_bytes); return;
+      case StoreEvent::Kind::kFailed: fail(event->error); return;
+    }
+  }
+}
+
+}  // namespace peernet::node

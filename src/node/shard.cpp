@@ -1,0 +1,295 @@
+#include "node/shard.hpp"
+
+#include <algorithm>
+
+#include "io/address_text.hpp"
+#include "node/memory_plan.hpp"
+
+namespace peernet::node {
+namespace {
+
+constexpr Duration kTimerTick = 50us;
+constexpr Duration kGoodbye = 200ms;  // how long stopping waits for what is under way
+
+io::Engine engine_of(IoEngine choice) {
+  switch (choice) {
+    case IoEngine::kUring: return io::Engine::kUring;
+    case IoEngine::kEpoll: return io::Engine::kEpoll;
+    case IoEngine::kAuto: break;
+  }
+  return io::Engine::kAuto;
+}
+
+crypto::AeadBackend backend_of(AeadChoice choice) {
+  switch (choice) {
+    case AeadChoice::kIpsecMb: return crypto::AeadBackend::kIpsecMb;
+    case AeadChoice::kOpenssl: return crypto::AeadBackend::kOpenssl;
+    case AeadChoice::kAuto: break;
+  }
+  return crypto::AeadBackend::kAuto;
+}
+
+transport::AcceptorOptions acceptor_options(const NodeContext& context) {
+  transport::AcceptorOptions options;
+  options.token_secret = context.retry_secret;
+  options.retry_above = kMaxHalfOpen;
+  options.max_half_open = kMaxHalfOpenValidated;
+  return options;
+}
+
+std::uint64_t seed_from(io::SystemRandom& random) {
+  ByteArray<8> bytes;
+  random.fill(bytes);
+  return ByteReader(bytes).u64();
+}
+
+}  // namespace
+
+Shard::Shard(NodeContext& context, std::uint8_t index)
+    : context_(context),
+      index_(index),
+      rng_(seed_from(random_)),
+      memory_(kSendMemory + kFetchMemory),
+      fetch_memory_(memory_.span().last(kFetchMemory)),
+      trains_(memory_.span().first(kTrainBytes * kTrains), kTrainBytes, kTrains),
+      controls_(memory_.span().subspan(kTrainBytes * (kTrains + kReadBlocks), kControlBytes * kControlSlots), kControlBytes, kControlSlots),
+      train_sends_(kTrains),
+      control_sends_(kControlSlots),
+      peers_(kMaxPeers),
+      sessions_(kMaxPeers),
+      acceptor_(acceptor_options(context), backend_of(context.config.aead)),
+      timers_(Instant::from_ns(0), kTimerTick, kMaxPeers),
+      serving_(*this, memory_.span().subspan(kTrainBytes * kTrains, kTrainBytes * kReadBlocks)),
+      transmit_buffer_(kTrainBytes) {
+  touched_.reserve(64);
+  sending_.reserve(64);
+}
+
+Shard::~Shard() { stop(); }
+
+Result<void> Shard::start(const io::ShardSockets& sockets) {
+  io::DriverOptions options;
+  options.engine = engine_of(context_.config.io);
+  options.offload = context_.config.offload == Offload::kAuto;
+  options.receive_buffers = kReceiveBuffers;
+  options.socket_buffer_bytes = context_.config.socket_buffer_bytes;
+  options.max_sends = kMaxSends;
+  auto driver = io::make_driver(options, context_.capabilities, sockets);
+  if (!driver) return std::unexpected(driver.error());
+  driver_ = std::move(*driver);
+  driver_->use_memory(memory_.span());
+  info_ = driver_->info();
+  now_ = driver_->now();
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void Shard::stop() {
+  if (!thread_.joinable()) return;
+  post([](Shard& shard) {
+    shard.stopping_ = true;
+    shard.stop_deadline_ = shard.now_ + kGoodbye;
+    for (const auto& fetch : shard.fetches_)
+      if (fetch) fetch->cancel();
+    shard.for_each_peer([&](Peer& peer) { shard.close(peer, wire::CloseCode::kNone, ""); });
+  });
+  thread_.join();
+}
+
+void Shard::post(std::function<void(Shard&)> work) {
+  {
+    const std::scoped_lock lock(posts_mutex_);
+    posts_.push_back(std::move(work));
+  }
+  driver_->wake();
+}
+
+void Shard::run() {
+  timers_.advance(now_, [](SlabHandle) {});
+  while (true) {
+    turn();
+    if (!stopping_) continue;
+    const bool fetches_done = std::ranges::all_of(fetches_, [](const auto& f) { return !f || f->finished(); });
+    const bool sent = trains_.free_count() == kTrains && controls_.free_count() == kControlSlots;
+    // Writes in flight use this shard's memory: they are waited for however long the disk takes.
+    if (fetches_done && (sent || now_ >= stop_deadline_)) break;
+  }
+  fetches_.clear();
+  driver_.reset();  // ends what the kernel still holds of the send memory before that goes away
+}
+
+void Shard::turn() {
+  driver_->turn(next_deadline(), *this);
+  now_ = driver_->now();
+  timers_.advance(now_, [this](SlabHandle handle) {
+    Peer* peer = peers_.get(handle);
+    PN_CHECK(peer != nullptr);
+    peer->timer = {};
+    peer->timer_at = Instant::never();
+    peer->session.on_timeout(now_, *peer);
+    touch(*peer);
+  });
+  for (const auto& fetch : fetches_)
+    if (fetch) fetch->work(now_);
+  serving_.check_sources(now_);
+  look_after_peers();
+  bury_dead_peers();
+  for (auto& fetch : fetches_)
+    if (fetch && fetch->finished()) fetch.reset();
+}
+
+Instant Shard::next_deadline() {
+  Instant next = std::min({timers_.next_deadline(), data_retry_at_, serving_.next_check()});
+  for (const auto& fetch : fetches_)
+    if (fetch) next = std::min(next, fetch->next_deadline(now_));
+  if (stopping_) next = std::min(next, std::max(stop_deadline_, now_ + 1ms));
+  return next;
+}
+
+void Shard::on_wake() {
+  {
+    const std::scoped_lock lock(posts_mutex_);
+    std::swap(posts_, running_posts_);
+  }
+  for (const auto& work : running_posts_) work(*this);
+  running_posts_.clear();
+}
+
+// ---------------------------------------------------------------------------------------------- peers
+
+std::uint32_t Shard::random_u32() {
+  ByteArray<4> bytes;
+  random_.fill(bytes);
+  return ByteReader(bytes).u32();
+}
+
+std::uint64_t Shard::random_u64() {
+  ByteArray<8> bytes;
+  random_.fill(bytes);
+  return ByteReader(bytes).u64();
+}
+
+SessionId Shard::fresh_id() {
+  while (true) {
+    const SessionId id = wire::session_id_on(random_u32(), index_);
+    if (!sessions_.find(id)) return id;
+  }
+}
+
+transport::SessionConfig Shard::session_config(const Address& remote) {
+  transport::SessionConfig config;
+  config.local_id = fresh_id();
+  config.remote = remote;
+  config.parameters.instance_id = context_.instance_id;
+  config.parameters.shard_count = context_.shard_count;
+  config.parameters.ciphers = wire::kCiphersKnown;
+  config.parameters.max_datagram = static_cast<std::uint16_t>(wire::kMaxDatagram);
+  config.parameters.max_requests = swarm::kMaxUploads;
+  config.aead_backend = backend_of(context_.config.aead);
+  config.max_datagram = context_.config.max_datagram;
+  if (config.max_datagram == 0) {
+    const std::uint32_t mtu = remote.is_loopback() ? 65536 : io::mtu_towards(remote);
+    config.max_datagram = std::clamp<std::uint32_t>(mtu, 1280, 65535);
+  }
+  config.seed = rng_.next();
+  return config;
+}
+
+Peer* Shard::add_peer(transport::SessionConfig config, std::unique_ptr<crypto::Handshake> handshake) {
+  const SlabHandle handle = peers_.emplace(*this, transport::Session(config, std::move(handshake), now_));
+  if (!handle) return nullptr;
+  Peer& peer = *peers_.get(handle);
+  peer.self = handle;
+  PN_CHECK(sessions_.insert(config.local_id, handle));
+  touch(peer);
+  return &peer;
+}
+
+Peer* Shard::dial(const Address& to, Fetch& fetch) {
+  transport::SessionConfig config = session_config(to);
+  config.role = transport::Role::kInitiator;
+  config.first_receiver_id = SessionId(random_u32());
+  config.initiator_id = random_u64();
+  Peer* peer = add_peer(config, context_.handshakes->start_initiator());
+  if (peer == nullptr) return nullptr;
+  peer->dialled_for = &fetch;
+  return peer;
+}
+
+void Shard::touch(Peer& peer) {
+  if (peer.touched) return;
+  peer.touched = true;
+  touched_.push_back(peer.self);
+}
+
+void Shard::mark_sending(Peer& peer) {
+  touch(peer);
+  if (peer.sending) return;
+  peer.sending = true;
+  sending_.push_back(peer.self);
+}
+
+void Shard::close(Peer& peer, wire::CloseCode code, std::string_view text) {
+  if (peer.dead) return;
+  peer.session.close(now_, code, text, peer);
+  touch(peer);
+}
+
+void Shard::on_peer_established(Peer& peer) {
+  no_longer_half_open(peer);
+}
+
+void Shard::no_longer_half_open(Peer& peer) {
+  if (!peer.half_open) return;
+  peer.half_open = false;
+  --half_open_;
+  first_packets_.erase(peer.first_packet_key);
+}
+
+void Shard::on_peer_closed(Peer& peer, const transport::CloseReason& reason) {
+  if (peer.dead) return;
+  peer.dead = true;
+  no_longer_half_open(peer);
+  serving_.on_closed(peer);
+  for (std::size_t i = peer.fetches.size(); i-- > 0;) {
+    FetchSlot slot = peer.fetches[i];
+    slot.fetch->on_closed(peer, slot, reason);
+  }
+  if (peer.dialled_for != nullptr) peer.dialled_for->on_dial_failed(peer, reason);
+  touch(peer);
+}
+
+// A peer goes when its session is closed: after our own close() that is when CLOSE has been said often enough.
+void Shard::bury_dead_peers() {
+  for (const SlabHandle handle : dead_) {
+    Peer* peer = peers_.get(handle);
+    if (peer == nullptr) continue;
+    timers_.cancel(peer->timer);
+    sessions_.erase(peer->session.local_id());
+    peers_.erase(handle);
+  }
+  dead_.clear();
+}
+
+// ---------------------------------------------------------------------------------------------- fetches
+
+Fetch* Shard::fetch(std::uint32_t number) {
+  return number < fetches_.size() ? fetches_[number].get() : nullptr;
+}
+
+void Shard::start_fetch(std::unique_ptr<Fetch> fetch) {
+  auto place = std::ranges::find_if(fetches_, [](const auto& f) { return f == nullptr; });
+  if (place == fetches_.end()) {
+    PN_CHECK(fetches_.size() < swarm::kMaxDownloads);  // the node refuses more
+    place = fetches_.insert(fetches_.end(), nullptr);
+  }
+  *place = std::move(fetch);
+  (*place)->start(*this, static_cast<std::uint32_t>(place - fetches_.begin()));
+}
+
+void Shard::cancel_fetch(const TransferState& transfer) {
+  for (const auto& fetch : fetches_)
+    if (fetch && fetch->belongs_to(transfer)) fetch->cancel();
+}
+
+}  // namespace peernet::node

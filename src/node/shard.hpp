@@ -1,0 +1,172 @@
+// A shard: one thread with one driver, its sessions and its share of the node's work. What it knows is its own; others
+// post() to it. The two ways of data through it are inbound.cpp and outbound.cpp; read those first.
+//
+// One turn: wait for completions -> inbound (datagrams, reads, writes, posts) -> timers -> fetches ask for more ->
+// outbound (control, then file bytes) -> the next wait takes everything queued to the kernel.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/timer_wheel.hpp"
+#include "io/driver_factory.hpp"
+#include "io/system_random.hpp"
+#include "node/context.hpp"
+#include "node/fetch.hpp"
+#include "node/peer.hpp"
+#include "node/serving.hpp"
+#include "node/session_table.hpp"
+#include "transport/acceptor.hpp"
+
+namespace peernet::node {
+
+class Shard final : private io::Sink {
+ public:
+  /// The context outlives the shard; so do the sockets.
+  Shard(NodeContext& context, std::uint8_t index);
+  ~Shard() override;
+
+  /// Makes the driver (kKernel: an engine that was asked for cannot be had) and starts the thread.
+  Result<void> start(const io::ShardSockets& sockets);
+  /// Says goodbye to all peers and ends the thread; waits for it.
+  void stop();
+
+  /// Runs on the shard's thread, in the order posted. Any thread; control path only.
+  void post(std::function<void(Shard&)> work);
+
+  io::DriverInfo driver_info() const { return info_; }
+  const ShardCounters& counters() const { return counters_; }
+
+  // --- for this shard's own parts, on its thread
+
+  NodeContext& context() { return context_; }
+  io::Driver& driver() { return *driver_; }
+  ShardCounters& mutable_counters() { return counters_; }
+  Serving& serving() { return serving_; }
+  std::uint8_t index() const { return index_; }
+  Instant now() const { return now_; }
+  Rng& rng() { return rng_; }
+
+  /// A session towards an address, in its handshake; nullptr if the table is full.
+  Peer* dial(const Address& to, Fetch& fetch);
+  Peer* peer(SlabHandle handle) { return peers_.get(handle); }
+  /// To be looked after at the end of this turn: something may be ready to be sent, or its deadline has moved.
+  void touch(Peer& peer);
+  /// It has file bytes to send.
+  void mark_sending(Peer& peer);
+  void close(Peer& peer, wire::CloseCode code, std::string_view text);
+
+  void on_peer_established(Peer& peer);
+  void on_peer_closed(Peer& peer, const transport::CloseReason& reason);
+  template <class F>
+  void for_each_peer(F&& f) {
+    peers_.for_each([&](SlabHandle, Peer& peer) {
+      if (!peer.dead) f(peer);
+    });
+  }
+
+  Fetch* fetch(std::uint32_t number);
+  void start_fetch(std::unique_ptr<Fetch> fetch);
+  void cancel_fetch(const TransferState& transfer);
+
+  /// Tokens of operations that belong to this shard's parts.
+  enum class TokenKind : std::uint8_t { kTrain = 1, kControl = 2, kRead = 3, kFetch = 4 };
+  static io::OpToken token(TokenKind kind, std::uint64_t payload) {
+    return io::OpToken((std::uint64_t{static_cast<std::uint8_t>(kind)} << 56) | payload);
+  }
+  /// A read block's handle in 56 bits: 24 bits of generation are enough to tell a block from its successors in flight.
+  static io::OpToken read_token(SlabHandle block) {
+    return token(TokenKind::kRead, (std::uint64_t{block.generation & 0xffffff} << 32) | block.slot);
+  }
+
+  bool train_available() const { return trains_.available(); }
+  std::uint16_t take_train() { return trains_.take(); }
+  MutableByteSpan train_bytes(std::uint16_t slot) const { return trains_.bytes(slot); }
+  /// The registered chunk memory of this shard, lent to one fetch at a time; empty while it is lent.
+  MutableByteSpan borrow_fetch_memory() { return std::exchange(fetch_memory_, {}); }
+  void return_fetch_memory(MutableByteSpan memory) { fetch_memory_ = memory; }
+
+  /// Sends the first bytes of a train slot, which goes back when the kernel is done.
+  void submit_train(std::uint16_t slot, Peer& peer, const transport::SealedTrain& train);
+  void give_back_train(std::uint16_t slot) { trains_.give_back(slot); }
+
+ private:
+  struct SendSlot {
+    SlabHandle peer;
+    std::uint32_t datagram_bytes = 0;
+  };
+
+  void run();
+  void turn();
+
+  // inbound.cpp
+  void on_datagrams(Instant now, std::span<io::Received> batch) override;
+  void on_sent(io::OpToken token, std::int32_t result) override;
+  void on_file(io::OpToken token, io::FileOp op, std::int64_t result) override;
+  void on_wake() override;
+  void route(const io::Received& received);
+  void deliver(Peer& peer, const io::Received& received, MutableByteSpan bytes);
+  void on_unrouted(const io::Received& received, MutableByteSpan datagram);
+  void on_handshake_packet(const io::Received& received, MutableByteSpan datagram, const wire::PacketHeader& header);
+  void accept(const io::Received& received, MutableByteSpan datagram, const transport::Accept& accept);
+
+  // outbound.cpp
+  void look_after_peers();
+  void send_control(Peer& peer);
+  void send_data();
+  void send_raw(const Address& to, ByteSpan bytes);
+  void arm(Peer& peer);
+  Instant next_deadline();
+
+  // shard.cpp
+  Peer* add_peer(transport::SessionConfig config, std::unique_ptr<crypto::Handshake> handshake);
+  void no_longer_half_open(Peer& peer);
+  void bury_dead_peers();
+  SessionId fresh_id();
+  std::uint32_t random_u32();
+  std::uint64_t random_u64();
+  transport::SessionConfig session_config(const Address& remote);
+
+  NodeContext& context_;
+  std::uint8_t index_;
+  io::SystemRandom random_;
+  Rng rng_;
+  ShardCounters counters_;
+  io::DriverInfo info_;
+  PageRegion memory_;  // the driver's region: send memory, then chunk memory
+  MutableByteSpan fetch_memory_;
+  SlotPool trains_;
+  SlotPool controls_;
+  std::vector<SendSlot> train_sends_;    // by train slot
+  std::vector<SendSlot> control_sends_;  // by control slot
+  std::unique_ptr<io::Driver> driver_;
+  Slab<Peer> peers_;
+  SessionTable sessions_;
+  // Half-open peers by sender and initiator id: their first packets come again under the initiator's own receiver id.
+  std::unordered_map<std::uint64_t, SlabHandle> first_packets_;
+  transport::Acceptor acceptor_;
+  TimerWheel<SlabHandle> timers_;
+  Serving serving_;
+  std::vector<std::unique_ptr<Fetch>> fetches_;
+  std::vector<std::byte> transmit_buffer_;
+  std::vector<SlabHandle> touched_;
+  std::vector<SlabHandle> sending_;
+  std::vector<SlabHandle> dead_;
+  std::size_t next_sender_ = 0;
+  Instant now_;
+  Instant data_retry_at_ = Instant::never();
+  std::uint32_t half_open_ = 0;
+  bool stopping_ = false;
+  Instant stop_deadline_;
+
+  std::mutex posts_mutex_;
+  std::vector<std::function<void(Shard&)>> posts_;  // guarded by posts_mutex_
+  std::vector<std::function<void(Shard&)>> running_posts_;
+  std::thread thread_;
+};
+
+}  // namespace peernet::node

@@ -1,0 +1,507 @@
+#include "swarm/download.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace peernet::swarm {
+
+using content::TableId;
+
+namespace {
+
+// Requests are cut at multiples of this, so that pieces of one chunk stay few and disk reads at the source are aligned.
+constexpr std::uint32_t kPieceBytes = 16 * 1024;
+// What one source may have outstanding before its rate is known to need more: a sleeping receiver costs 170 to 440 us a
+// round trip, and below 2 MiB that shows (measured by a sweep of the credit window on loopback).
+constexpr std::uint64_t kWindowFloor = 2u << 20;
+constexpr double kWindowOfRate = 2.0;  // times rate x RTT: room for the congestion window to double in a round trip
+constexpr std::uint64_t kFirstWindow = 256 * 1024;  // a source that has not delivered yet holds one range
+
+constexpr Duration kNear = 2ms;
+
+bool near(const SourceScore& score) { return score.rtt() < kNear; }
+
+}  // namespace
+
+Download::Download(const DownloadOptions& options)
+    : options_(options),
+      rng_(options.seed),
+      usable_assemblies_(options.assemblies),
+      assemblies_(options.assemblies),
+      requests_(kMaxRequests),
+      sources_(kMaxSources) {
+  PN_CHECK(options.assemblies > 0 && options.number < kMaxDownloads && options.socket_bytes >= kPieceBytes);
+  free_requests_.reserve(kMaxRequests);
+  for (std::uint32_t i = kMaxRequests; i-- > 0;) free_requests_.push_back(i);
+  cancels_.reserve(kMaxRequests);
+}
+
+void Download::want_page(Item item, std::uint32_t length) {
+  PN_CHECK(item.table != TableId::kChunks);
+  for (const Page& page : pages_)
+    if (page.item == item) return;
+  for (const Assembly& assembly : assemblies_)
+    if (assembly.state != AssemblyState::kFree && assembly.item == item) return;
+  pages_.push_back({item, length});
+}
+
+void Download::begin_chunks(const Chunks& chunks) {
+  PN_CHECK(!begun_ && chunks.assemblies > 0 && chunks.assemblies <= options_.assemblies);
+  begun_ = true;
+  usable_assemblies_ = chunks.assemblies;
+  chunk_count_ = chunks.count;
+  chunk_bytes_ = chunks.bytes;
+  last_chunk_bytes_ = chunks.last_bytes;
+  present_ = content::ChunkMap(chunks.count);
+  busy_ = content::ChunkMap(chunks.count);
+  verifiable_ = content::ChunkMap(chunks.count);
+}
+
+void Download::set_verifiable(ChunkIndex first, std::uint32_t count) {
+  PN_CHECK(verifiable_.set_range({first, count}));
+  while (verifiable_before_ < chunk_count_ && verifiable_.test(ChunkIndex(verifiable_before_))) ++verifiable_before_;
+  search_from_ = std::min(search_from_, first.value());
+}
+
+void Download::set_present(ChunkIndex chunk) {
+  present_.set(chunk);
+}
+
+void Download::set_missing(ChunkIndex chunk) {
+  if (!present_.reset(chunk)) return;
+  search_from_ = std::min(search_from_, chunk.value());
+}
+
+std::optional<ChunkIndex> Download::first_unverifiable() const {
+  for (std::uint32_t c = verifiable_before_; c < chunk_count_; ++c)
+    if (!verifiable_.test(ChunkIndex(c)) && !present_.test(ChunkIndex(c))) return ChunkIndex(c);
+  return std::nullopt;
+}
+
+std::optional<SourceIndex> Download::add_source(Instant now) {
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    if (sources_[i].used) continue;
+    sources_[i] = Source{};
+    sources_[i].used = true;
+    sources_[i].score.start(now);
+    ++source_count_;
+    return SourceIndex(static_cast<std::uint16_t>(i));
+  }
+  return std::nullopt;
+}
+
+void Download::remove_source(SourceIndex source) {
+  PN_CHECK(sources_[source.value()].used);
+  give_back_all(source, true);
+  sources_[source.value()].used = false;
+  --source_count_;
+}
+
+void Download::on_have(SourceIndex source, std::uint32_t first, std::uint32_t count) {
+  Source& s = sources_[source.value()];
+  if (!begun_ || first >= chunk_count_) return;  // a HAVE before the core is known is sent again by the source's map
+  if (s.have.size() == 0) s.have = content::ChunkMap(chunk_count_);
+  s.have.set_range({ChunkIndex(first), std::min(count, chunk_count_ - first)});
+}
+
+void Download::on_have_all(SourceIndex source) { sources_[source.value()].has_all = true; }
+
+void Download::set_round_trip(SourceIndex source, Duration smoothed_rtt) {
+  sources_[source.value()].score.set_rtt(smoothed_rtt);
+}
+
+const SourceScore& Download::score(SourceIndex source) const { return sources_[source.value()].score; }
+
+bool Download::source_has(const Source& source, Item item) const {
+  if (item.table != TableId::kChunks) return true;  // whoever has joined has the tables
+  return source.has_all || source.have.test(ChunkIndex(item.index));
+}
+
+bool Download::any_source_has_missing() const {
+  for (const Source& source : sources_) {
+    if (!source.used) continue;
+    if (source.has_all || !begun_) return true;
+    for (std::uint32_t c = search_from_; c < chunk_count_; ++c)
+      if (!present_.test(ChunkIndex(c)) && source_has(source, {TableId::kChunks, c})) return true;
+  }
+  return false;
+}
+
+std::uint32_t Download::chunk_length(ChunkIndex chunk) const {
+  return chunk.value() + 1 == chunk_count_ ? last_chunk_bytes_ : chunk_bytes_;
+}
+
+std::uint64_t Download::window_bytes(const SourceScore& score) const {
+  std::uint64_t window = kFirstWindow;
+  if (score.delivered() != 0) {
+    const double of_rate = kWindowOfRate * score.rate() * (static_cast<double>(score.rtt().count()) * 1e-9);
+    window = std::max(kWindowFloor, static_cast<std::uint64_t>(of_rate));
+  }
+  return std::min(window, near(score) ? options_.socket_bytes : options_.max_outstanding_bytes);
+}
+
+// A quarter of what may be outstanding, so that credit returns in quarters of the window and never all at once.
+std::uint32_t Download::request_bytes(const Source& source) const {
+  const std::uint64_t piece = std::max<std::uint64_t>(window_bytes(source.score) / 4, kPieceBytes);
+  return static_cast<std::uint32_t>(piece / kPieceBytes * kPieceBytes);
+}
+
+// ---------------------------------------------------------------------------------------------- choosing
+
+std::optional<SourceIndex> Download::pick_source(Instant now) const {
+  std::uint64_t near_outstanding = 0;
+  for (const Source& s : sources_)
+    if (s.used && near(s.score)) near_outstanding += s.score.outstanding();
+  std::optional<SourceIndex> best;
+  double best_fill = 1.0;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    const Source& s = sources_[i];
+    if (!s.used || s.score.suspended(now)) continue;
+    if (near(s.score) && near_outstanding >= options_.socket_bytes) continue;
+    const double fill = static_cast<double>(s.score.outstanding()) / static_cast<double>(window_bytes(s.score));
+    if (fill >= best_fill) continue;
+    best_fill = fill;
+    best = SourceIndex(static_cast<std::uint16_t>(i));
+  }
+  return best;
+}
+
+std::optional<AssemblyIndex> Download::assembly_to_continue(const Source& source) const {
+  for (std::size_t i = 0; i < assemblies_.size(); ++i) {
+    const Assembly& a = assemblies_[i];
+    if (a.state != AssemblyState::kFilling || a.asked.contains({0, a.length})) continue;
+    if (source_has(source, a.item)) return AssemblyIndex(static_cast<std::uint16_t>(i));
+  }
+  return std::nullopt;
+}
+
+std::optional<ChunkIndex> Download::pick_chunk(const Source& source) {
+  bool all_before_settled = true;
+  for (std::uint32_t c = search_from_; c < chunk_count_; ++c) {
+    const bool settled = present_.test(ChunkIndex(c)) || busy_.test(ChunkIndex(c));
+    if (all_before_settled && settled) {
+      search_from_ = c + 1;
+      continue;
+    }
+    all_before_settled = false;
+    if (!settled && verifiable_.test(ChunkIndex(c)) && source_has(source, {TableId::kChunks, c})) return ChunkIndex(c);
+  }
+  return std::nullopt;
+}
+
+std::optional<AssemblyIndex> Download::start_assembly(const Source& source) {
+  const auto usable = std::span(assemblies_).first(usable_assemblies_);
+  const auto free = std::ranges::find(usable, AssemblyState::kFree, &Assembly::state);
+  if (free == usable.end()) return std::nullopt;
+  Item item;
+  std::uint32_t length = 0;
+  if (!pages_.empty()) {
+    item = pages_.front().item;
+    length = pages_.front().length;
+    pages_.erase(pages_.begin());
+  } else {
+    if (!begun_) return std::nullopt;
+    const std::optional<ChunkIndex> chunk = pick_chunk(source);
+    if (!chunk) return std::nullopt;
+    item = {TableId::kChunks, chunk->value()};
+    length = chunk_length(*chunk);
+    busy_.set(*chunk);
+  }
+  free->state = AssemblyState::kFilling;
+  free->item = item;
+  free->length = length;
+  // More separate pieces than the smallest honest packets leave; taken once per assembly.
+  const std::size_t ranges = std::max<std::size_t>(kPageRanges, length / 2048 + 32);
+  if (free->received.capacity() < ranges) {
+    free->received = ByteRanges(ranges);
+    free->asked = ByteRanges(ranges);
+  }
+  free->received.clear();
+  free->asked.clear();
+  free->received_bytes = 0;
+  free->live_requests = 0;
+  free->several_sources = false;
+  return AssemblyIndex(static_cast<std::uint16_t>(free - usable.begin()));
+}
+
+std::optional<RequestPlan> Download::next_request(Instant now) {
+  if (free_requests_.empty() || outstanding_bytes_ >= options_.max_outstanding_bytes) return std::nullopt;
+  const std::optional<SourceIndex> source = pick_source(now);
+  if (!source) return std::nullopt;
+  return request_from(now, *source);
+}
+
+std::optional<RequestPlan> Download::request_from(Instant now, SourceIndex source_index) {
+  Source& source = sources_[source_index.value()];
+  std::optional<AssemblyIndex> index = assembly_to_continue(source);
+  if (!index) index = start_assembly(source);
+  if (!index) return std::nullopt;
+  Assembly& assembly = at(*index);
+
+  const Range<std::uint32_t> gap = assembly.asked.first_missing({0, assembly.length});
+  PN_CHECK(!gap.empty());
+  const std::uint32_t length = std::min(gap.size(), request_bytes(source));
+
+  const std::uint32_t slot = free_requests_.back();
+  free_requests_.pop_back();
+  Request& request = requests_[slot];
+  request.state = RequestState::kLive;
+  request.cancel_queued = false;
+  request.assembly = *index;
+  request.source = source_index;
+  request.offset = gap.first;
+  request.length = length;
+  request.missing = length;
+
+  PN_CHECK(assembly.asked.insert({gap.first, gap.first + length}));
+  if (assembly.received_bytes == 0 && assembly.live_requests == 0) assembly.first_source = source_index;
+  if (assembly.first_source != source_index) assembly.several_sources = true;
+  ++assembly.live_requests;
+  ++source.requests;
+  source.score.on_request(now, length);
+  outstanding_bytes_ += length;
+  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(source.score.stall_patience());
+  return RequestPlan{source_index, id_of(slot),         assembly.item,
+                     gap.first,   length, static_cast<std::uint32_t>(patience.count())};
+}
+
+std::optional<std::pair<SourceIndex, RequestId>> Download::next_cancel() {
+  while (!cancels_.empty()) {
+    const RequestId id = cancels_.back();
+    cancels_.pop_back();
+    const Request& request = requests_[id.value() % kMaxRequests];
+    if (request.state == RequestState::kCancelled && id_of(id.value() % kMaxRequests) == id)
+      return std::pair(request.source, id);
+  }
+  return std::nullopt;
+}
+
+// ---------------------------------------------------------------------------------------------- arriving
+
+RequestId Download::id_of(std::uint32_t slot) const {
+  return RequestId((requests_[slot].generation << (kSlotBits + kDownloadBits)) | (options_.number << kSlotBits) | slot);
+}
+
+const Download::Request* Download::live_request(SourceIndex source, RequestId id) const {
+  const std::uint32_t slot = id.value() % kMaxRequests;
+  const Request& request = requests_[slot];
+  if (request.state != RequestState::kLive || id_of(slot) != id || request.source != source) return nullptr;
+  return &request;
+}
+
+Download::Request* Download::live_request(SourceIndex source, RequestId id) {
+  return const_cast<Request*>(static_cast<const Download*>(this)->live_request(source, id));
+}
+
+std::optional<Target> Download::target(SourceIndex source, RequestId id, std::uint32_t offset,
+                                       std::uint32_t length) const {
+  const Request* request = live_request(source, id);
+  if (request == nullptr || length == 0 || offset < request->offset) return std::nullopt;
+  if (std::uint64_t{offset} + length > std::uint64_t{request->offset} + request->length) return std::nullopt;
+  const Assembly& assembly = at(request->assembly);
+  if (assembly.state != AssemblyState::kFilling) return std::nullopt;
+  if (assembly.received.intersects({offset, offset + length})) return std::nullopt;
+  return Target{request->assembly, offset};
+}
+
+std::optional<AssemblyIndex> Download::on_data(Instant now, SourceIndex source, RequestId id, std::uint32_t offset,
+                                               std::uint32_t length) {
+  Request* request = live_request(source, id);
+  PN_CHECK(request != nullptr);
+  Assembly& assembly = at(request->assembly);
+  const AssemblyIndex index = request->assembly;
+  // A set that is full means more separate pieces than packets of honest size can make: the rest of the request is
+  // given back and asked for again.
+  if (!assembly.received.insert({offset, offset + length})) {
+    end_request(*request, true);
+    return std::nullopt;
+  }
+  assembly.received_bytes += length;
+  request->missing -= length;
+  received_bytes_ += length;
+  outstanding_bytes_ -= length;
+  sources_[source.value()].score.on_data(now, length);
+  if (request->missing == 0) end_request(*request, false);
+  if (assembly.received_bytes < assembly.length) return std::nullopt;
+  assembly.state = AssemblyState::kVerifying;
+  return index;
+}
+
+void Download::on_unwanted(SourceIndex, std::uint32_t length) {
+  received_bytes_ += length;
+  duplicate_bytes_ += length;
+}
+
+void Download::on_reject(Instant now, SourceIndex source, RequestId id, bool not_had) {
+  Request* request = live_request(source, id);
+  if (request == nullptr) {
+    on_request_gone(source, id);  // it crossed our CANCEL
+    return;
+  }
+  const Item item = at(request->assembly).item;
+  Source& s = sources_[source.value()];
+  if (not_had && item.table == TableId::kChunks) {
+    if (s.have.size() == 0) s.have = content::ChunkMap(chunk_count_);
+    if (s.has_all) s.have.set_all();
+    s.has_all = false;
+    s.have.reset(ChunkIndex(item.index));
+  } else {
+    s.score.on_failure(now, rng_);
+  }
+  ++retries_;
+  end_request(*request, true);
+}
+
+void Download::on_request_gone(SourceIndex source, RequestId id) {
+  const std::uint32_t slot = id.value() % kMaxRequests;
+  Request& request = requests_[slot];
+  if (request.state != RequestState::kCancelled || id_of(slot) != id || request.source != source) return;
+  sources_[source.value()].score.on_forgotten(request.missing);
+  outstanding_bytes_ -= request.missing;
+  --sources_[source.value()].requests;
+  request.state = RequestState::kFree;
+  ++request.generation;
+  free_requests_.push_back(slot);
+}
+
+// What has arrived of the range stays marked; the rest may be asked for again. Refused insertions only cost asking again.
+void Download::forget_range(const Request& request) {
+  Assembly& assembly = at(request.assembly);
+  const std::uint32_t end = request.offset + request.length;
+  assembly.asked.subtract({request.offset, end});
+  for (const Range<std::uint32_t>& had : assembly.received.ranges())
+    if (had.end > request.offset && had.first < end)
+      assembly.asked.insert({std::max(had.first, request.offset), std::min(had.end, end)});
+}
+
+// Ends a live request. give_back: the bytes that did not come may be asked of others.
+void Download::end_request(Request& request, bool give_back) {
+  Assembly& assembly = at(request.assembly);
+  --assembly.live_requests;
+  if (give_back) {
+    forget_range(request);
+  }
+  sources_[request.source.value()].score.on_forgotten(request.missing);
+  outstanding_bytes_ -= request.missing;
+  --sources_[request.source.value()].requests;
+  request.state = RequestState::kFree;
+  ++request.generation;
+  free_requests_.push_back(static_cast<std::uint32_t>(&request - requests_.data()));
+}
+
+// session_ended: nothing of it can come any more; else each is cancelled and its credit waits for the confirmation.
+void Download::give_back_all(SourceIndex source, bool session_ended) {
+  for (std::uint32_t slot = 0; slot < kMaxRequests; ++slot) {
+    Request& request = requests_[slot];
+    if (request.state == RequestState::kFree || request.source != source) continue;
+    if (request.state == RequestState::kCancelled) {
+      if (session_ended) on_request_gone(source, id_of(slot));
+      continue;
+    }
+    ++retries_;
+    if (session_ended) {
+      end_request(request, true);
+      continue;
+    }
+    Assembly& assembly = at(request.assembly);
+    --assembly.live_requests;
+    forget_range(request);
+    request.state = RequestState::kCancelled;
+    cancels_.push_back(id_of(slot));
+  }
+}
+
+// ---------------------------------------------------------------------------------------------- assemblies
+
+Item Download::item(AssemblyIndex assembly) const { return at(assembly).item; }
+std::uint32_t Download::length(AssemblyIndex assembly) const { return at(assembly).length; }
+
+std::optional<SourceIndex> Download::sole_source(AssemblyIndex assembly) const {
+  if (at(assembly).several_sources) return std::nullopt;
+  return at(assembly).first_source;
+}
+
+void Download::free_assembly(Assembly& assembly) {
+  PN_CHECK(assembly.live_requests == 0);
+  if (assembly.item.table == TableId::kChunks) busy_.reset(ChunkIndex(assembly.item.index));
+  assembly.state = AssemblyState::kFree;
+}
+
+void Download::on_verified(AssemblyIndex index) {
+  Assembly& assembly = at(index);
+  PN_CHECK(assembly.state == AssemblyState::kVerifying);
+  if (assembly.item.table == TableId::kChunks) {
+    assembly.state = AssemblyState::kWriting;
+  } else {
+    free_assembly(assembly);
+  }
+}
+
+void Download::on_bad(Instant now, AssemblyIndex index) {
+  Assembly& assembly = at(index);
+  PN_CHECK(assembly.state == AssemblyState::kVerifying);
+  if (!assembly.several_sources && sources_[assembly.first_source.value()].used)
+    sources_[assembly.first_source.value()].score.on_failure(now, rng_);
+  ++retries_;
+  const Item item = assembly.item;
+  const std::uint32_t length = assembly.length;
+  free_assembly(assembly);
+  if (item.table == TableId::kChunks) {
+    search_from_ = std::min(search_from_, item.index);
+  } else {
+    want_page(item, length);
+  }
+}
+
+void Download::on_written(AssemblyIndex index) {
+  Assembly& assembly = at(index);
+  PN_CHECK(assembly.state == AssemblyState::kWriting);
+  const ChunkIndex chunk(assembly.item.index);
+  free_assembly(assembly);
+  set_present(chunk);
+}
+
+void Download::on_write_failed(AssemblyIndex index) {
+  Assembly& assembly = at(index);
+  PN_CHECK(assembly.state == AssemblyState::kWriting);
+  search_from_ = std::min(search_from_, assembly.item.index);
+  free_assembly(assembly);
+}
+
+// ---------------------------------------------------------------------------------------------- time
+
+void Download::on_timeout(Instant now) {
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    Source& s = sources_[i];
+    if (!s.used || s.score.stall_at() > now || s.score.suspended(now)) continue;
+    s.score.on_failure(now, rng_);
+    // With nobody else to ask, what is outstanding may still come: retransmission is the session's business.
+    if (source_count_ > 1) give_back_all(SourceIndex(static_cast<std::uint16_t>(i)), false);
+  }
+}
+
+Instant Download::next_deadline(Instant now) const {
+  Instant next = Instant::never();
+  for (const Source& s : sources_) {
+    if (!s.used) continue;
+    next = std::min(next, s.score.suspended(now) ? s.score.suspended_until() : s.score.stall_at());
+  }
+  return next;
+}
+
+void Download::check_invariants() const {
+  std::uint64_t outstanding = 0;
+  std::uint32_t live = 0;
+  for (const Request& request : requests_) {
+    if (request.state == RequestState::kFree) continue;
+    outstanding += request.missing;
+    live += request.state == RequestState::kLive ? 1 : 0;
+  }
+  PN_CHECK(outstanding == outstanding_bytes_);
+  std::uint32_t held = 0;
+  for (const Assembly& assembly : assemblies_) held += assembly.state == AssemblyState::kFree ? 0u : assembly.live_requests;
+  PN_CHECK(held == live);
+}
+
+}  // namespace peernet::swarm

@@ -99,7 +99,7 @@ struct DriverOptions {
   std::uint32_t max_sends = 64;                 ///< sends in flight at once
   std::uint32_t max_file_ops = 64;              ///< file operations in flight at once
   std::uint32_t max_files = 64;                 ///< files open at once
-  std::uint32_t completion_queue = 0;  ///< entries of the ring's completion queue; 0: room for all that is in flight
+  std::uint32_t completion_queue = 0;           ///< entries of the ring's completion queue; 0: room for all in flight
 };
 
 /// Bytes of a datagram that the handshake socket takes; a longer one is dropped and counted as truncated.

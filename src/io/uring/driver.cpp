@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 
@@ -17,8 +18,8 @@ RingOptions ring_options(const DriverOptions& options, const Capabilities& capab
   RingOptions out;
   const std::uint32_t operations = options.max_sends + options.max_file_ops + kOwnOperations;
   out.submission_entries = std::bit_ceil(operations);
-  out.completion_entries =
-      options.completion_queue != 0 ? options.completion_queue : std::bit_ceil(operations + buffers);
+  const std::uint32_t completions = options.completion_queue != 0 ? options.completion_queue : operations + buffers;
+  out.completion_entries = std::max(std::bit_ceil(completions), out.submission_entries);  // the kernel takes no less
   // Disabled until the first turn: the thread that enables a SINGLE_ISSUER ring is the one it belongs to.
   out.setup_flags = IORING_SETUP_R_DISABLED;
   if (capabilities.single_issuer) out.setup_flags |= IORING_SETUP_SINGLE_ISSUER;

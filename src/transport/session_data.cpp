@@ -44,10 +44,7 @@ DataBudget Session::Parts::data_budget(Instant now) const {
     return budget;
   }
   bytes = std::min(bytes, std::max<std::uint64_t>(paced, datagram));
-  const std::uint64_t last =
-      crypto::last_safe_packet_number(PacketNumber(recovery.largest_acked().value_or(0)), config.epoch_shift).value();
-  const std::uint64_t numbers =
-      std::min<std::uint64_t>(last - recovery.next_number() - kDataReserve + 1, recovery.room() - kDataReserve);
+  const std::uint64_t numbers = std::min<std::uint64_t>(epoch_room(), recovery.room()) - kDataReserve;
   budget.packets = static_cast<std::uint32_t>(std::min<std::uint64_t>({bytes / datagram, numbers, UINT32_MAX}));
   return budget;
 }

@@ -87,6 +87,7 @@ struct Session::Parts final : RecoveryListener {
   void record(const SentPacket& packet);
   bool may_send_frames() const;
   bool probe_allowed() const;
+  std::uint64_t epoch_room() const;
   bool numbers_left(std::uint64_t reserve) const;
   std::uint64_t window_room() const;
 

@@ -33,10 +33,15 @@ std::optional<Transmit> Session::Parts::poll_transmit(Instant now, MutableByteSp
   return std::nullopt;
 }
 
-bool Session::Parts::numbers_left(std::uint64_t reserve) const {
+/// The receiver follows a key epoch only once it is confirmed (crypto::last_safe_packet_number).
+std::uint64_t Session::Parts::epoch_room() const {
   const PacketNumber largest(recovery.largest_acked().value_or(0));
   const std::uint64_t last = crypto::last_safe_packet_number(largest, config.epoch_shift).value();
-  return recovery.next_number() + reserve <= last && recovery.room() > reserve;
+  return last >= recovery.next_number() ? last + 1 - recovery.next_number() : 0;
+}
+
+bool Session::Parts::numbers_left(std::uint64_t reserve) const {
+  return epoch_room() > reserve && recovery.room() > reserve;
 }
 
 std::uint64_t Session::Parts::window_room() const {
@@ -148,7 +153,7 @@ std::optional<Transmit> Session::Parts::poll_control(Instant now, MutableByteSpa
   const std::uint16_t chain = write_frames(w, probe);
   packet.offset = chain;
   bool eliciting = chain != kNoFrame;
-  const bool epoch_waits = !numbers_left(std::uint64_t{1} << (config.epoch_shift - 1));
+  const bool epoch_waits = epoch_room() < std::uint64_t{1} << (config.epoch_shift - 1);
   if (!eliciting && (probe || ++acks_only_sent >= kAckOnlyRun || epoch_waits))
     eliciting = wire::encode(wire::Frame(wire::PingFrame{rng.next()}), w);
   if (eliciting) {

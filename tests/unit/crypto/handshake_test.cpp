@@ -68,9 +68,8 @@ TEST_F(TlsHandshakes, GiveNoSecretsBeforeTheyAreFinished) {
 }
 
 TEST_F(TlsHandshakes, ATruncatedStreamNeverFinishes) {
-  HandshakePair whole(a_->start_initiator(), b_->start_responder());
-  ASSERT_TRUE(whole.run());
-  const ByteSpan hello = whole.initiator->output();
+  const std::unique_ptr<Handshake> initiator = a_->start_initiator();
+  const ByteSpan hello = initiator->output();
   for (std::size_t n = 0; n < hello.size(); n += 9) {
     const std::unique_ptr<Handshake> responder = b_->start_responder();
     EXPECT_TRUE(responder->on_stream(hello.first(n)).has_value());

@@ -20,7 +20,7 @@ constexpr std::uint32_t kHandshake = 0x51;
 constexpr std::uint32_t kRetry = 0x52;
 constexpr std::uint32_t kData = 0x53;
 constexpr std::uint32_t kControl = 0x54;
-constexpr std::uint32_t kSessionIdOffset = 4;
+constexpr std::uint32_t kShardByteOffset = 7;  // the low byte of the receiver session id (u32 at 4)
 constexpr std::uint32_t kShortestSteered = 8;
 
 // Index in the group = order of bind: shard i has its data socket at 2i and its handshake socket at 2i + 1.
@@ -45,11 +45,11 @@ bool attach_steering(int fd, std::uint32_t shards) {
       jump(BPF_JMP | BPF_JEQ | BPF_K, kHandshake, 6, 0),      // 12
       jump(BPF_JMP | BPF_JEQ | BPF_K, kRetry, 5, 0),          // 12
       statement(BPF_RET | BPF_K, kStrangersSocket),           // 7
-      statement(BPF_LD | BPF_W | BPF_ABS, kSessionIdOffset),  // 8: the data socket of the id's shard
+      statement(BPF_LD | BPF_B | BPF_ABS, kShardByteOffset),  // 8: the data socket of the id's shard
       statement(BPF_ALU | BPF_MOD | BPF_K, shards),
       statement(BPF_ALU | BPF_LSH | BPF_K, 1),
       statement(BPF_RET | BPF_A, 0),
-      statement(BPF_LD | BPF_W | BPF_ABS, kSessionIdOffset),  // 12: its handshake socket
+      statement(BPF_LD | BPF_B | BPF_ABS, kShardByteOffset),  // 12: its handshake socket
       statement(BPF_ALU | BPF_MOD | BPF_K, shards),
       statement(BPF_ALU | BPF_LSH | BPF_K, 1),
       statement(BPF_ALU | BPF_ADD | BPF_K, 1),

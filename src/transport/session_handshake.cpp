@@ -25,6 +25,9 @@ void Session::Parts::on_handshake(Instant now, const wire::PacketHeader& header,
   const bool known_sender = config.role == Role::kResponder || exchange->heard_peer();
   if (h->initiator_id != config.initiator_id || (known_sender && h->sender != remote_id))
     return drop(wire::DropReason::kUnexpectedHandshake);
+  // Copies made by the network are no repetition by the peer: those have numbers of their own.
+  if (handshake_replay.check(header.number) != crypto::ReplayWindow::Verdict::kNew)
+    return drop(wire::DropReason::kReplayed);
   const std::size_t clear = wire::clear_size(*h);
   const MutableByteSpan sealed = packet.subspan(clear);
   const MutableByteSpan body = sealed.first(sealed.size() - wire::kTagSize);
@@ -33,6 +36,7 @@ void Session::Parts::on_handshake(Instant now, const wire::PacketHeader& header,
     return drop(wire::DropReason::kBadTag);
   const wire::Decoded<wire::HandshakeBody> parsed = wire::decode_handshake_body(body);
   if (!parsed) return drop(parsed.error());
+  handshake_replay.mark(header.number);
   if (!known_sender) remote_id = h->sender;
   last_heard_at = now;
   ++stats.packets_received;

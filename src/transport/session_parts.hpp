@@ -128,6 +128,7 @@ struct Session::Parts final : RecoveryListener {
   std::unique_ptr<crypto::InitialProtection> initial;
   InplaceVector<std::byte, wire::kMaxTokenSize> token;
   std::uint64_t handshake_number = 0;
+  crypto::ReplayWindow handshake_replay;
   SessionId remote_id;
   bool retry_taken = false;
   bool confirmed = false;

@@ -122,6 +122,17 @@ void sha256_leaves_of_chunk(benchmark::State& state) {
   count_bytes(state, data.size());
 }
 
+/// A row of a Merkle tree from the 2048 hashes below it.
+void sha256_row(benchmark::State& state) {
+  const Bytes data = pattern(2048 * sizeof(Hash256));
+  std::vector<Hash256> out(1024);
+  for (auto _ : state) {
+    sha256_leaves(data, 64, out);
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.SetItemsProcessed(state.iterations() * 1024);
+}
+
 /// A Merkle node: two hashes.
 void sha256_node(benchmark::State& state) {
   const Bytes data = pattern(64);
@@ -220,6 +231,7 @@ void register_hashes() {
   benchmark::RegisterBenchmark("sha256", sha256_one_shot)->Arg(16384)->Arg(1048576);
   benchmark::RegisterBenchmark("sha256_leaves", sha256_leaves_of_chunk)->Arg(1048576);
   benchmark::RegisterBenchmark("sha256_node", sha256_node);
+  benchmark::RegisterBenchmark("sha256_row", sha256_row);
 }
 
 }  // namespace

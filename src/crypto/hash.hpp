@@ -23,7 +23,8 @@ class Sha256 {
 };
 
 /// SHA-256 of every `leaf_bytes` piece of `data` (the last one may be shorter); out.size() = number of pieces.
-/// Quicker than one sha256() a piece where the CPU allows: independent messages are hashed side by side.
+/// Quicker than one sha256() a piece where the CPU allows: independent messages are hashed side by side. With
+/// leaf_bytes 64 over a row of hashes it makes the row of a Merkle tree above it.
 void sha256_leaves(ByteSpan data, std::size_t leaf_bytes, std::span<Hash256> out);
 
 /// XXH3-128, seed 0, in the canonical (big-endian) form.

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "crypto/cpu.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/xxh3_kernels.hpp"
 
@@ -7,10 +8,9 @@ namespace peernet::crypto {
 namespace {
 
 const internal::Xxh3Kernel& choose() {
-#ifdef PEERNET_XXH3_X86
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return internal::kXxh3Avx512;
-  if (__builtin_cpu_supports("avx2")) return internal::kXxh3Avx2;
+#ifdef PEERNET_X86_KERNELS
+  if (internal::cpu_has_avx512f()) return internal::kXxh3Avx512;
+  if (internal::cpu_has_avx2()) return internal::kXxh3Avx2;
 #endif
   return internal::kXxh3Portable;
 }

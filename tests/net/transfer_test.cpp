@@ -87,18 +87,19 @@ class TransferTest : public testing::TestWithParam<Case> {
   void round_trip(const std::string& bytes) {
     const auto source = start();
     const auto receiver = start();
-    write_file(folder_ / "data.bin", bytes);
-    auto share = source->share({.path = folder_ / "data.bin"});
+    const std::string name = "data" + std::to_string(bytes.size());
+    write_file(folder_ / name, bytes);
+    auto share = source->share({.path = folder_ / name});
     ASSERT_TRUE(share) << describe(share.error());
     const auto link = wait_for(*share, EventKind::kLink);
     ASSERT_TRUE(link);
-    auto get = receiver->get({.link = link->text, .output = folder_ / "out.bin"});
+    auto get = receiver->get({.link = link->text, .output = folder_ / (name + ".out")});
     ASSERT_TRUE(get) << describe(get.error());
     const auto done = wait_for(*get, EventKind::kDone);
     ASSERT_TRUE(done);
     EXPECT_EQ(done->bytes, bytes.size());
-    EXPECT_TRUE(read_file(folder_ / "out.bin") == bytes);
-    EXPECT_FALSE(stdfs::exists(folder_ / "out.bin.part"));
+    EXPECT_TRUE(read_file(folder_ / (name + ".out")) == bytes);
+    EXPECT_FALSE(stdfs::exists(folder_ / (name + ".out.part")));
   }
 
   Folder folder_;

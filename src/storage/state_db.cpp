@@ -1,7 +1,9 @@
 #include "storage/state_db.hpp"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include <span>
 
 #include "base/log.hpp"
+#include "storage/posix_fd.hpp"
 
 namespace peernet::storage {
 namespace {
@@ -163,6 +166,19 @@ int open_database(const std::string& path, sqlite3** db) {
   return use.step() == SQLITE_ROW && use.text_at(0) == "ok" ? SQLITE_OK : SQLITE_CORRUPT;
 }
 
+/// The same while other nodes of this user open it: switching a new file to WAL answers SQLITE_BUSY at once, timeout or
+/// not.
+int open_patiently(const std::string& path, sqlite3** db) {
+  constexpr int kPauseMs = 10;
+  for (int waited = 0;; waited += kPauseMs) {
+    const int code = open_database(path, db);
+    if ((code != SQLITE_BUSY && code != SQLITE_LOCKED) || waited >= kBusyMs) return code;
+    sqlite3_close(*db);
+    *db = nullptr;
+    sqlite3_sleep(kPauseMs);
+  }
+}
+
 /// Renames the database and its companions to the first free ".damaged-N".
 bool put_aside(const std::string& path) {
   for (int n = 1; n < 1000; ++n) {
@@ -215,13 +231,17 @@ StateDb::~StateDb() {
 Result<std::unique_ptr<StateDb>> StateDb::open(const std::string& directory) {
   if (const int fault = make_directories(directory); fault != 0)
     return std::unexpected(from_errno(fault, "make the state directory"));
+  // One node at a time sets up or repairs; the lock goes with the descriptor.
+  const Fd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0)
+    return std::unexpected(from_errno(errno, "lock the state directory"));
   const std::string path = directory + kFileName;
   std::unique_ptr<StateDb> out(new StateDb);
   for (int attempt = 0; attempt < 2; ++attempt) {
     // SQLite gives WAL and shared memory files the mode of the database, so it is made private before SQLite sees it.
     if (FILE* file = std::fopen(path.c_str(), "ae"); file != nullptr) std::fclose(file);
     if (::chmod(path.c_str(), 0600) != 0) return std::unexpected(from_errno(errno, "open the state database"));
-    const int code = open_database(path, &out->db_);
+    const int code = open_patiently(path, &out->db_);
     out->statements_ = std::make_unique<Statements>();
     if (code == SQLITE_OK && out->statements_->prepare(out->db_)) return out;
     out->statements_.reset();

@@ -3,16 +3,27 @@
 #include <algorithm>
 #include <string>
 
+#include "base/bytes.hpp"
 #include "base/log.hpp"
 
 namespace peernet::storage {
 namespace {
 
-/// Posts of the same part file replace each other.
+/// Posts about the same part file replace each other. Mixed so that different files do not meet (splitmix64's
+/// finalizer).
 std::uint64_t key_of(const ContentId& id, std::uint64_t device, std::uint64_t inode) {
-  std::uint64_t key = device * 0x9e3779b97f4a7c15ULL ^ inode;
-  for (std::size_t i = 0; i < 8; ++i) key ^= std::to_integer<std::uint64_t>(id[i]) << (8 * i);
-  return key | 1U;  // never 0, which means "replaces nothing"
+  std::uint64_t key = 0;
+  const auto mix = [&key](std::uint64_t word) {
+    key = (key ^ word) + 0x9e3779b97f4a7c15ULL;
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    key = (key ^ (key >> 27)) * 0x94d049bb133111ebULL;
+    key ^= key >> 31;
+  };
+  ByteReader r(id);
+  while (r.remaining() != 0) mix(r.u64());
+  mix(device);
+  mix(inode);
+  return key == 0 ? 1 : key;  // 0 means "replaces nothing"
 }
 
 }  // namespace

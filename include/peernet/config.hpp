@@ -8,42 +8,42 @@
 namespace peernet {
 
 enum class IoEngine : std::uint8_t { kAuto, kUring, kEpoll };
-enum class Offload : std::uint8_t { kAuto, kOff };                 ///< GSO and GRO
-enum class DirectWrites : std::uint8_t { kAuto, kOn, kOff };       ///< O_DIRECT for received chunks
+enum class Offload : std::uint8_t { kAuto, kOff };            ///< GSO and GRO
+enum class DirectWrites : std::uint8_t { kAuto, kOn, kOff };  ///< O_DIRECT for received chunks
 enum class AeadChoice : std::uint8_t { kAuto, kIpsecMb, kOpenssl };
-enum class SyncMode : std::uint8_t { kFile, kNone };               ///< kFile: on disk before the final name appears
+enum class SyncMode : std::uint8_t { kFile, kNone };  ///< kFile: on disk before the final name appears
 enum class Verify : std::uint8_t { kXxh3, kSha256 };
 
 struct NodeConfig {
-  std::string listen = "[::]:0";          ///< ADDR:PORT; 0.0.0.0 is used instead of [::] where IPv6 is off
+  std::string listen = "[::]:0";  ///< ADDR:PORT; 0.0.0.0 is used instead of [::] where IPv6 is off
   IoEngine io = IoEngine::kAuto;
   Offload offload = Offload::kAuto;
   DirectWrites direct = DirectWrites::kAuto;
   AeadChoice aead = AeadChoice::kAuto;
-  unsigned shards = 0;                    ///< 1 to 8; 0: number of cores, at most 8
-  std::uint32_t max_datagram = 0;         ///< size of the IP packet in bytes, 1280 to 65535; 0: probed up to the interface MTU
-  std::uint64_t limit_up = 0;             ///< bytes of content per second, 0: no limit
-  std::uint64_t limit_down = 0;           ///< bytes of content per second, 0: no limit
-  std::string identity_text;              ///< contents of an identity file (`peernet keygen`); empty: a fresh key
-  std::string state_dir;                  ///< empty: $XDG_STATE_HOME/peernet or ~/.local/state/peernet
+  unsigned shards = 0;             ///< 1 to 8; 0: number of cores, at most 8
+  std::uint32_t max_datagram = 0;  ///< size of the IP packet in bytes, 1280 to 65535; 0: probed up to the interface MTU
+  std::uint64_t limit_up = 0;      ///< bytes of content per second, 0: no limit
+  std::uint64_t limit_down = 0;    ///< bytes of content per second, 0: no limit
+  std::string identity_text;       ///< contents of an identity file (`peernet keygen`); empty: a fresh key
+  std::string state_dir;           ///< empty: $XDG_STATE_HOME/peernet or ~/.local/state/peernet
   std::uint32_t socket_buffer_bytes = 4u << 20;  ///< asked of the kernel for each data socket
 };
 
 struct ShareOptions {
-  std::string path;                       ///< a regular file
-  bool is_public = false;                 ///< no swarm key in the link: whoever knows the content id may get it
-  std::vector<std::string> advertise;     ///< HOST[:PORT] to put into the link instead of this host's global addresses
+  std::string path;                    ///< a regular file
+  bool is_public = false;              ///< no swarm key in the link: whoever knows the content id may get it
+  std::vector<std::string> advertise;  ///< HOST[:PORT] to put into the link instead of this host's global addresses
 };
 
 struct GetOptions {
-  std::string link;                       ///< text of the link
-  std::string output;                     ///< a file, a folder (with a trailing /), or empty: the name of the content, here
+  std::string link;    ///< text of the link
+  std::string output;  ///< a file, a folder (with a trailing /), or empty: the name of the content, here
   bool overwrite = false;
-  double timeout_seconds = 60;            ///< without progress; 0: wait for ever
+  double timeout_seconds = 60;  ///< without progress; 0: wait for ever
   SyncMode sync = SyncMode::kFile;
-  Verify verify = Verify::kXxh3;          ///< kSha256: check SHA-256 of chunks from everyone, not only from the unproven
-  bool metadata_only = false;             ///< end once size and name are known and verified; nothing is written
-  bool trust_members = false;             ///< XXH3-128 alone suffices for whoever holds the swarm key
+  Verify verify = Verify::kXxh3;  ///< kSha256: check SHA-256 of chunks from everyone, not only from the unproven
+  bool metadata_only = false;     ///< end once size and name are known and verified; nothing is written
+  bool trust_members = false;     ///< XXH3-128 alone suffices for whoever holds the swarm key
 };
 
 }  // namespace peernet

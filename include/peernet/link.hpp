@@ -33,8 +33,8 @@ inline constexpr std::size_t kMaxLinkBytes = 16384;
 inline constexpr std::size_t kMaxLinkAddresses = 64;  ///< trackers and peers together
 inline constexpr std::size_t kMaxLinkNameBytes = 255;
 
-/// Strict about everything but surrounding white space and needless percent escapes. The error is one sentence for people
-/// and never repeats the key.
+/// Strict about everything but surrounding white space and needless percent escapes. The error is one sentence for
+/// people and never repeats the key.
 std::expected<Link, std::string> parse_link(std::string_view text);
 
 /// The inverse of parse_link. The link's addresses and name must be valid (valid_link_address, 1 to 255 bytes without

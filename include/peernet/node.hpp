@@ -1,5 +1,6 @@
-// The door to the engine: a Node serves and gets contents. Everything here may be called from any thread; the work runs on
-// the node's own threads. See link.hpp for what a link holds, config.hpp for options, stats.hpp for what can be observed.
+// The door to the engine: a Node serves and gets contents. Everything here may be called from any thread; the work runs
+// on the node's own threads. See link.hpp for what a link holds, config.hpp for options, stats.hpp for what can be
+// observed.
 #pragma once
 
 #include <chrono>
@@ -26,11 +27,11 @@ class Transfer {
   explicit Transfer(std::shared_ptr<node::TransferState> state) : state_(std::move(state)) {}
 
   Progress progress() const;
-  /// The next event, waiting for it up to timeout; nothing if none came. Events are bounded: the oldest of kSource, kRetry
-  /// and kChunkBad are dropped when nobody reads them; the last event (kDone or kError) never is.
+  /// The next event, waiting for it up to timeout; nothing if none came. Events are bounded: the oldest of kSource,
+  /// kRetry and kChunkBad are dropped when nobody reads them; the last event (kDone or kError) never is.
   std::optional<Event> wait_event(std::chrono::milliseconds timeout);
-  /// A get stops and keeps what was received; a share says goodbye and is no longer served. Returns at once; the last event
-  /// follows.
+  /// A get stops and keeps what was received; a share says goodbye and is no longer served. Returns at once; the last
+  /// event follows.
   void cancel();
   /// Ends a wait_event() early, from any thread.
   void interrupt();

@@ -14,35 +14,35 @@ enum class Phase : std::uint8_t { kStarting, kHashing, kConnecting, kChecking, k
 /// How far a transfer is. Bytes count content, not packets.
 struct Progress {
   Phase phase = Phase::kStarting;
-  std::string name;                   ///< final name once known
-  std::uint64_t bytes_total = 0;      ///< 0 while unknown
-  std::uint64_t bytes_done = 0;       ///< get: verified and written, resumed bytes included; share: hashed or served
-  std::uint64_t bytes_resumed = 0;    ///< of bytes_done, what an earlier run had left
-  std::uint64_t bytes_received = 0;   ///< DATA bytes that came, duplicates included
+  std::string name;                  ///< final name once known
+  std::uint64_t bytes_total = 0;     ///< 0 while unknown
+  std::uint64_t bytes_done = 0;      ///< get: verified and written, resumed bytes included; share: hashed or served
+  std::uint64_t bytes_resumed = 0;   ///< of bytes_done, what an earlier run had left
+  std::uint64_t bytes_received = 0;  ///< DATA bytes that came, duplicates included
   std::uint64_t bytes_duplicate = 0;
-  std::uint64_t bytes_sent = 0;       ///< DATA bytes sent, retransmissions included
-  std::uint32_t sources = 0;          ///< get: joined sources
-  std::uint32_t receivers = 0;        ///< share: joined receivers
-  std::uint32_t completed = 0;        ///< share: receivers that reported the content complete
+  std::uint64_t bytes_sent = 0;  ///< DATA bytes sent, retransmissions included
+  std::uint32_t sources = 0;     ///< get: joined sources
+  std::uint32_t receivers = 0;   ///< share: joined receivers
+  std::uint32_t completed = 0;   ///< share: receivers that reported the content complete
 };
 
 enum class EventKind : std::uint8_t {
-  kStart,      ///< get: manifest known (name, bytes)
-  kSource,     ///< a source joined, left, was suspended or banned (text says which and why)
-  kChunkBad,   ///< a chunk failed verification (number: chunk)
-  kRetry,      ///< a request is repeated (text: why)
-  kVerify,     ///< re-hashing of what an earlier run left ended (bytes: kept)
-  kLink,       ///< share: served from now on (text: the link)
-  kReceiver,   ///< share: a receiver joined or left (text), or completed
-  kNotice,     ///< something the user should know; not an error
-  kDone,       ///< bytes, seconds
-  kError,      ///< the transfer ended (error, text)
+  kStart,     ///< get: manifest known (name, bytes)
+  kSource,    ///< a source joined, left, was suspended or banned (text says which and why)
+  kChunkBad,  ///< a chunk failed verification (number: chunk)
+  kRetry,     ///< a request is repeated (text: why)
+  kVerify,    ///< re-hashing of what an earlier run left ended (bytes: kept)
+  kLink,      ///< share: served from now on (text: the link)
+  kReceiver,  ///< share: a receiver joined or left (text), or completed
+  kNotice,    ///< something the user should know; not an error
+  kDone,      ///< bytes, seconds
+  kError,     ///< the transfer ended (error, text)
 };
 
 struct Event {
   EventKind kind = EventKind::kNotice;
   std::string text;
-  std::string peer;            ///< address of the source or receiver concerned
+  std::string peer;  ///< address of the source or receiver concerned
   std::uint64_t number = 0;
   std::uint64_t bytes = 0;
   double seconds = 0;
@@ -51,13 +51,13 @@ struct Event {
 
 /// What the engine of this node turned out to be.
 struct EngineInfo {
-  std::string io;              ///< "io_uring" or "epoll"
-  std::string io_reason;       ///< why not io_uring, empty if it is
+  std::string io;         ///< "io_uring" or "epoll"
+  std::string io_reason;  ///< why not io_uring, empty if it is
   bool gso = false;
   bool gro = false;
-  std::string aead;            ///< "ipsec-mb" or "openssl"
+  std::string aead;  ///< "ipsec-mb" or "openssl"
   unsigned shards = 0;
-  std::string listen;          ///< the bound address, ADDR:PORT
+  std::string listen;  ///< the bound address, ADDR:PORT
 };
 
 /// Counted by name: dropped packets by reason, transport and io events. Only what is not zero.

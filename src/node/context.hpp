@@ -1,4 +1,5 @@
-// What all shards of a node share: settings that never change, and the few things with a lock or an atomic of their own.
+// What all shards of a node share: settings that never change, and the few things with a lock or an atomic of their
+// own.
 #pragma once
 
 #include <array>

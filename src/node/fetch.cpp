@@ -86,7 +86,9 @@ bool Fetch::everybody_refused() const {
   return download_->source_count() == 0 && std::ranges::all_of(dials_, &Dial::refused);
 }
 
-std::string Fetch::host_of(const Peer& peer) const { return io::format_address(peer.session.remote()); }
+std::string Fetch::host_of(const Peer& peer) const {
+  return io::format_address(peer.session.remote());
+}
 
 void Fetch::note_source(const Peer& peer, const char* text) {
   options_.transfer->push({.kind = EventKind::kSource, .text = text, .peer = host_of(peer)});
@@ -189,8 +191,7 @@ void Fetch::drop_source(Peer& peer, FetchSlot& slot, const char* why) {
   if (slot.joined) {
     download_->remove_source(slot.source);
     sources_[slot.source.value()] = {};
-    options_.transfer->sources.store(static_cast<std::uint32_t>(download_->source_count()),
-                                     std::memory_order_relaxed);
+    options_.transfer->sources.store(static_cast<std::uint32_t>(download_->source_count()), std::memory_order_relaxed);
     note_source(peer, why);
   }
   for (std::size_t i = 0; i < peer.fetches.size(); ++i) {
@@ -253,7 +254,8 @@ void Fetch::sample_round_trips(Instant now) {
   rtt_sample_at_ = now + kRttSampleEvery;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const Peer* peer = sources_[i].peer ? shard_->peer(sources_[i].peer) : nullptr;
-    if (peer != nullptr) download_->set_round_trip(swarm::SourceIndex(static_cast<std::uint16_t>(i)), peer->session.rtt());
+    if (peer != nullptr)
+      download_->set_round_trip(swarm::SourceIndex(static_cast<std::uint16_t>(i)), peer->session.rtt());
   }
 }
 
@@ -382,7 +384,9 @@ void Fetch::fail(const Error& error) {
   options_.transfer->finish({.kind = EventKind::kError, .text = describe(error), .error = error}, Phase::kFailed);
 }
 
-void Fetch::cancel() { fail({ErrorCode::kInterrupted, 0, "interrupted; what was received is kept"}); }
+void Fetch::cancel() {
+  fail({ErrorCode::kInterrupted, 0, "interrupted; what was received is kept"});
+}
 
 void Fetch::done(std::uint64_t bytes) {
   stage_ = Stage::kDone;

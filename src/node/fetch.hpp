@@ -66,7 +66,7 @@ class Fetch {
   struct Dial {
     Address address;
     SlabHandle peer{};
-    bool refused = false;   // answered, and does not want us or does not know the content
+    bool refused = false;  // answered, and does not want us or does not know the content
     bool answered = false;
   };
   struct Source {

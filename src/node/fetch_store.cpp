@@ -12,8 +12,8 @@
 namespace peernet::node {
 namespace {
 
-// Below this, or where the file system does not offer O_DIRECT, writes are buffered (a small file is cheaper in the page
-// cache and its fsync is one).
+// Below this, or where the file system does not offer O_DIRECT, writes are buffered (a small file is cheaper in the
+// page cache and its fsync is one).
 constexpr std::uint64_t kDirectFrom = 1u << 20;
 // A full disk is looked at again this often.
 constexpr Duration kRetrySpace = 2s;
@@ -76,7 +76,8 @@ struct FetchStore::OpenJob {
         identical = true;
         return 0;
       }
-      return fail({ErrorCode::kTargetExists, 0, "the target exists and holds something else (--overwrite replaces it)"});
+      return fail(
+          {ErrorCode::kTargetExists, 0, "the target exists and holds something else (--overwrite replaces it)"});
     }
     storage::PartFileOptions part_options;
     part_options.target = *target;
@@ -130,13 +131,14 @@ FetchStore::~FetchStore() {
   if (direct_) driver_.release_file(direct_file_);
 }
 
-std::uint32_t FetchStore::in_flight() const { return driver_ops_ + writer_->in_flight(); }
+std::uint32_t FetchStore::in_flight() const {
+  return driver_ops_ + writer_->in_flight();
+}
 
 void FetchStore::open() {
   open_job_ = std::make_unique<OpenJob>();
   open_job_->options = options_;
-  open_job_->want_direct =
-      context_.config.direct != DirectWrites::kOff && options_.core.payload_bytes >= kDirectFrom;
+  open_job_->want_direct = context_.config.direct != DirectWrites::kOff && options_.core.payload_bytes >= kDirectFrom;
   open_job_->state = context_.state.get();
   open_job_->zeros = &zeros_;
   storage::WriterOp op;
@@ -319,8 +321,12 @@ void FetchStore::take_planner_events() {
       case WriteEventKind::kReleased:
         push({.kind = StoreEvent::Kind::kReleased, .chunk = event->chunk, .slot = slot, .has_slot = true});
         break;
-      case WriteEventKind::kDurable: record(); break;
-      case WriteEventKind::kPaused: push({.kind = StoreEvent::Kind::kPaused, .error = event->error}); break;
+      case WriteEventKind::kDurable:
+        record();
+        break;
+      case WriteEventKind::kPaused:
+        push({.kind = StoreEvent::Kind::kPaused, .error = event->error});
+        break;
       case WriteEventKind::kFailed: {
         const bool from_job = finish_job_ != nullptr && finish_job_->error.what[0] != '\0';
         push({.kind = StoreEvent::Kind::kFailed, .error = from_job ? finish_job_->error : event->error});

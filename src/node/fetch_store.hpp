@@ -1,6 +1,6 @@
 // The disk side of one get: the part file, what an earlier run left in it, writes, fsyncs, the final name. Runs on the
-// shard's thread; whatever could block goes to the writer thread, the checker thread or through the driver, and comes back
-// as an event.
+// shard's thread; whatever could block goes to the writer thread, the checker thread or through the driver, and comes
+// back as an event.
 #pragma once
 
 #include <deque>
@@ -21,13 +21,13 @@ namespace peernet::node {
 
 struct StoreEvent {
   enum class Kind : std::uint8_t {
-    kOpened,    ///< chunks may be written; present() says what is here already
-    kIdentical, ///< the target holds this very content: nothing to do
-    kWritten,   ///< a chunk reached the file: its buffer (slot) is free if has_slot
-    kReleased,  ///< a buffer is free, its chunk was not written
-    kChecked,   ///< an earlier run's chunk was read back (good)
+    kOpened,     ///< chunks may be written; present() says what is here already
+    kIdentical,  ///< the target holds this very content: nothing to do
+    kWritten,    ///< a chunk reached the file: its buffer (slot) is free if has_slot
+    kReleased,   ///< a buffer is free, its chunk was not written
+    kChecked,    ///< an earlier run's chunk was read back (good)
     kAllWritten,
-    kPaused,    ///< the disk is full; it tries again by itself
+    kPaused,  ///< the disk is full; it tries again by itself
     kPublished,
     kFailed,
   };
@@ -56,7 +56,8 @@ class FetchStore {
   FetchStore(NodeContext& context, io::Driver& driver, std::uint32_t number, const StoreOptions& options);
   ~FetchStore();
 
-  /// Resolves the target, opens and sizes the part file, looks for what is there. kOpened, kIdentical or kFailed follows.
+  /// Resolves the target, opens and sizes the part file, looks for what is there. kOpened, kIdentical or kFailed
+  /// follows.
   void open();
 
   /// Hopefully here already: not to be fetched now (a failed check says otherwise later).
@@ -112,7 +113,7 @@ class FetchStore {
   std::unique_ptr<storage::ChunkChecker> checker_;
   std::optional<content::ZeroChunks> zeros_;
   content::ChunkMap hoped_;
-  std::vector<MutableByteSpan> buffers_;  // by slot, while a chunk is held
+  std::vector<MutableByteSpan> buffers_;   // by slot, while a chunk is held
   std::deque<storage::WriteOp> deferred_;  // did not fit into a queue
   std::deque<StoreEvent> events_;
   std::optional<ChunkIndex> check_next_;

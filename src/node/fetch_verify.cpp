@@ -38,7 +38,9 @@ void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange ran
   if (whole) arrived_.push_back(*whole);
 }
 
-void Fetch::on_file(std::uint32_t op, std::int64_t result) { store_->on_file(op, result, shard_->now()); }
+void Fetch::on_file(std::uint32_t op, std::int64_t result) {
+  store_->on_file(op, result, shard_->now());
+}
 
 void Fetch::verify_arrived(Instant now) {
   // A verified page may let chunks through that waited for it, and those may arrive in between: by index.
@@ -46,9 +48,15 @@ void Fetch::verify_arrived(Instant now) {
     const AssemblyIndex assembly = arrived_[i];
     made_progress(now);
     switch (download_->item(assembly).table) {
-      case TableId::kManifest: verify_core(assembly); break;
-      case TableId::kChunks: verify_chunk(now, assembly); break;
-      default: verify_page(assembly); break;
+      case TableId::kManifest:
+        verify_core(assembly);
+        break;
+      case TableId::kChunks:
+        verify_chunk(now, assembly);
+        break;
+      default:
+        verify_page(assembly);
+        break;
     }
     if (stage_ == Stage::kFailed || stage_ == Stage::kDone) break;
   }
@@ -101,7 +109,9 @@ void Fetch::want_sha256_page(ChunkIndex chunk) {
 
 void Fetch::verify_page(AssemblyIndex assembly) {
   const swarm::Item item = download_->item(assembly);
-  content::PageTable& table = item.table == TableId::kEntries ? entries_ : item.table == TableId::kXxh3 ? xxh3_ : sha256_;
+  content::PageTable& table = item.table == TableId::kEntries ? entries_
+                              : item.table == TableId::kXxh3  ? xxh3_
+                                                              : sha256_;
   const auto verdict = table.accept_page(item.index, buffer(assembly).first(download_->length(assembly)));
   if (verdict != content::PageVerdict::kAccepted && verdict != content::PageVerdict::kDuplicate) {
     bad_chunk(shard_->now(), assembly);
@@ -129,7 +139,8 @@ void Fetch::open_when_ready() {
   TransferState& transfer = *options_.transfer;
   transfer.set_name(entry_->path);
   transfer.bytes_total.store(core_->payload_bytes, std::memory_order_relaxed);
-  transfer.push({.kind = EventKind::kStart, .text = entry_->path, .number = core_->chunk_count, .bytes = core_->payload_bytes});
+  transfer.push(
+      {.kind = EventKind::kStart, .text = entry_->path, .number = core_->chunk_count, .bytes = core_->payload_bytes});
   if (options_.get.metadata_only) {
     done(core_->payload_bytes);
     return;
@@ -183,7 +194,7 @@ void Fetch::bad_chunk(Instant now, AssemblyIndex assembly) {
   const swarm::Item item = download_->item(assembly);
   options_.transfer->push({.kind = EventKind::kChunkBad,
                            .text = item.table == TableId::kChunks ? "a chunk does not match its hash"
-                                                                   : "a table page does not match the content id",
+                                                                  : "a table page does not match the content id",
                            .number = item.index});
   download_->on_bad(now, assembly);
   if (!source) return;
@@ -232,7 +243,9 @@ void Fetch::take_store_events(Instant now) {
   TransferState& transfer = *options_.transfer;
   while (const auto event = store_->poll_event()) {
     switch (event->kind) {
-      case StoreEvent::Kind::kOpened: begin_running(); break;
+      case StoreEvent::Kind::kOpened:
+        begin_running();
+        break;
       case StoreEvent::Kind::kIdentical:
         transfer.bytes_done.store(core_->payload_bytes, std::memory_order_relaxed);
         transfer.push({.kind = EventKind::kNotice, .text = "already complete"});
@@ -247,7 +260,9 @@ void Fetch::take_store_events(Instant now) {
         transfer.bytes_done.store(bytes + core_->chunk_span(event->chunk), std::memory_order_relaxed);
         break;
       }
-      case StoreEvent::Kind::kReleased: download_->on_write_failed(AssemblyIndex(event->slot)); break;
+      case StoreEvent::Kind::kReleased:
+        download_->on_write_failed(AssemblyIndex(event->slot));
+        break;
       case StoreEvent::Kind::kChecked:
         made_progress(now);
         if (!event->good) download_->set_missing(event->chunk);
@@ -265,8 +280,12 @@ void Fetch::take_store_events(Instant now) {
           transfer.push({.kind = EventKind::kNotice, .text = "the disk is full; waiting for room"});
         paused_for_space_ = true;
         break;
-      case StoreEvent::Kind::kPublished: done(core_->payload_bytes); return;
-      case StoreEvent::Kind::kFailed: fail(event->error); return;
+      case StoreEvent::Kind::kPublished:
+        done(core_->payload_bytes);
+        return;
+      case StoreEvent::Kind::kFailed:
+        fail(event->error);
+        return;
     }
   }
 }

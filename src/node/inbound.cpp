@@ -1,6 +1,6 @@
-// The way in of a shard, top to bottom: completions of the kernel -> datagrams -> runs of one session -> the session opens
-// them (straight into chunk buffers) -> what became whole is verified and written by Fetch::work. Unknown senders go
-// through the acceptor.
+// The way in of a shard, top to bottom: completions of the kernel -> datagrams -> runs of one session -> the session
+// opens them (straight into chunk buffers) -> what became whole is verified and written by Fetch::work. Unknown senders
+// go through the acceptor.
 #include <algorithm>
 #include <variant>
 

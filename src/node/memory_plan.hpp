@@ -9,18 +9,18 @@ namespace peernet::node {
 
 // Per shard, out. Trains and read blocks stay small so that they stay in the cache (25 to 40 % of a receiver's cost was
 // cache misses with pools of 16 MiB).
-inline constexpr std::size_t kTrainBytes = 65536;        ///< one GSO train: at most 65507 bytes
-inline constexpr std::uint32_t kTrains = 16;             ///< trains sealed and not yet done with by the kernel
-inline constexpr std::uint32_t kReadBlocks = 16;         ///< pieces of files being read or waiting to be sealed
-inline constexpr std::size_t kControlBytes = 2048;       ///< a control or handshake datagram up to this size
+inline constexpr std::size_t kTrainBytes = 65536;   ///< one GSO train: at most 65507 bytes
+inline constexpr std::uint32_t kTrains = 16;        ///< trains sealed and not yet done with by the kernel
+inline constexpr std::uint32_t kReadBlocks = 16;    ///< pieces of files being read or waiting to be sealed
+inline constexpr std::size_t kControlBytes = 2048;  ///< a control or handshake datagram up to this size
 inline constexpr std::uint32_t kControlSlots = 64;
 inline constexpr std::uint32_t kMaxSends = kTrains + kControlSlots;
 inline constexpr std::size_t kSendMemory =
     kTrainBytes * kTrains + kTrainBytes * kReadBlocks + kControlBytes * kControlSlots;
 
 // Per shard, in.
-inline constexpr std::uint32_t kMaxPeers = 4096;         ///< sessions, half-open ones included
-inline constexpr std::uint32_t kMaxHalfOpen = 256;       ///< above this a handshake is answered with RETRY
+inline constexpr std::uint32_t kMaxPeers = 4096;              ///< sessions, half-open ones included
+inline constexpr std::uint32_t kMaxHalfOpen = 256;            ///< above this a handshake is answered with RETRY
 inline constexpr std::uint32_t kMaxHalfOpenValidated = 1024;  ///< above this even with a token it is dropped
 inline constexpr std::uint32_t kReceiveBuffers = 16;
 

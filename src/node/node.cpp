@@ -24,7 +24,9 @@ namespace {
 
 constexpr unsigned kMaxShards = 8;
 
-Error usage(const char* what) { return {ErrorCode::kUsage, 0, what}; }
+Error usage(const char* what) {
+  return {ErrorCode::kUsage, 0, what};
+}
 
 Result<Address> listen_address(const NodeConfig& config, const io::Capabilities& capabilities) {
   auto address = io::parse_address(config.listen);
@@ -48,7 +50,7 @@ std::string with_port(const io::HostPort& parsed, std::uint16_t port) {
 
 // A regular file that can be read, told apart early so that the words fit.
 Result<void> check_shareable(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return std::unexpected(from_errno(errno, "cannot open the file to share"));
   if (S_ISDIR(info.st_mode))
     return std::unexpected(usage("this is a folder: this version shares single files only (pack it with tar for now)"));
@@ -151,8 +153,8 @@ class NodeImpl {
     out.io_reason = info.reason;
     out.gso = info.gso;
     out.gro = info.gro;
-    const bool ipsec = context_.config.aead != AeadChoice::kOpenssl &&
-                       crypto::aead_backend_available(crypto::AeadBackend::kIpsecMb);
+    const bool ipsec =
+        context_.config.aead != AeadChoice::kOpenssl && crypto::aead_backend_available(crypto::AeadBackend::kIpsecMb);
     out.aead = ipsec ? "ipsec-mb" : "openssl";
     out.shards = context_.shard_count;
     out.listen = io::format_address(sockets_->local());
@@ -298,10 +300,18 @@ Result<std::unique_ptr<Node>> Node::start(const NodeConfig& config) {
   return std::unique_ptr<Node>(new Node(std::move(impl)));
 }
 
-Result<Transfer> Node::share(const ShareOptions& options) { return impl_->share(options); }
-Result<Transfer> Node::get(const GetOptions& options) { return impl_->get(options); }
-EngineInfo Node::engine() const { return impl_->engine(); }
-std::vector<Counter> Node::counters() const { return impl_->counters(); }
+Result<Transfer> Node::share(const ShareOptions& options) {
+  return impl_->share(options);
+}
+Result<Transfer> Node::get(const GetOptions& options) {
+  return impl_->get(options);
+}
+EngineInfo Node::engine() const {
+  return impl_->engine();
+}
+std::vector<Counter> Node::counters() const {
+  return impl_->counters();
+}
 
 Result<ContentInfo> describe_path(const std::string& path) {
   if (auto ok = node::check_shareable(path); !ok) return std::unexpected(ok.error());

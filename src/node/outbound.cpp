@@ -1,5 +1,6 @@
-// The way out of a shard, top to bottom: control first (handshake, acknowledgements, frames), then file bytes, one train
-// per peer and round, until windows, trains or the rate limit say stop. Everything queued here leaves with the next turn.
+// The way out of a shard, top to bottom: control first (handshake, acknowledgements, frames), then file bytes, one
+// train per peer and round, until windows, trains or the rate limit say stop. Everything queued here leaves with the
+// next turn.
 #include <algorithm>
 #include <cstring>
 

@@ -53,7 +53,9 @@ void Peer::on_data_acked(RequestId request, transport::DataRange range) {
   uploads.on_acked(request, range.offset, range.length);
 }
 
-void Peer::on_closed(const transport::CloseReason& reason) { shard_.on_peer_closed(*this, reason); }
+void Peer::on_closed(const transport::CloseReason& reason) {
+  shard_.on_peer_closed(*this, reason);
+}
 
 void Peer::on_frame(const wire::Frame& frame) {
   Serving& serving = shard_.serving();

@@ -55,10 +55,10 @@ class Peer final : public transport::SessionHandler {
   SlabHandle self{};
   SlabHandle timer{};
   Instant timer_at = Instant::never();
-  bool touched = false;      ///< in the shard's list of peers to look after at the end of the turn
-  bool half_open = false;    ///< accepted, not established
+  bool touched = false;                ///< in the shard's list of peers to look after at the end of the turn
+  bool half_open = false;              ///< accepted, not established
   std::uint64_t first_packet_key = 0;  ///< while half open
-  bool dead = false;         ///< on_closed was called
+  bool dead = false;                   ///< on_closed was called
 
   // Fetching. A dial is made for one fetch, which learns of its end even before it is established.
   Fetch* dialled_for = nullptr;

@@ -1,5 +1,5 @@
-// The memory a shard sends from: trains, read blocks and small control datagrams, one region that the driver may register.
-// A train or control slot belongs to the kernel from submit_send until on_sent.
+// The memory a shard sends from: trains, read blocks and small control datagrams, one region that the driver may
+// register. A train or control slot belongs to the kernel from submit_send until on_sent.
 #pragma once
 
 #include <sys/mman.h>

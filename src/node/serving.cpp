@@ -13,7 +13,9 @@ namespace {
 constexpr Duration kCheckEvery = 1s;
 constexpr std::uint32_t kMaxRefusedJoins = 8;  // guesses in one session
 
-content::TableId table_of(const wire::RequestFrame& frame) { return static_cast<content::TableId>(frame.table); }
+content::TableId table_of(const wire::RequestFrame& frame) {
+  return static_cast<content::TableId>(frame.table);
+}
 
 }  // namespace
 
@@ -48,7 +50,8 @@ void Serving::withdraw(Served& served, wire::LeaveReason reason) {
 }
 
 void Serving::remove(const ContentId& id, wire::LeaveReason reason) {
-  const auto found = std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content->file.id == id; });
+  const auto found =
+      std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content->file.id == id; });
   if (found == contents_.end()) return;
   withdraw(**found, reason);
   (*found)->removed = true;
@@ -94,7 +97,8 @@ void Serving::check_sources(Instant now) {
 void Serving::report_receiver(const Peer& peer, const SharedContent& content, const char* what, bool joined) {
   auto& receivers = content.transfer->receivers;
   joined ? receivers.fetch_add(1, std::memory_order_relaxed) : receivers.fetch_sub(1, std::memory_order_relaxed);
-  content.transfer->push({.kind = EventKind::kReceiver, .text = what, .peer = io::format_address(peer.session.remote())});
+  content.transfer->push(
+      {.kind = EventKind::kReceiver, .text = what, .peer = io::format_address(peer.session.remote())});
 }
 
 void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
@@ -102,7 +106,8 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
   wire::JoinResFrame answer;
   answer.slot = frame.slot;
   answer.status = wire::JoinStatus::kRefused;
-  const auto found = std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content->swarm == frame.swarm; });
+  const auto found =
+      std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content->swarm == frame.swarm; });
   if (found != contents_.end() && !peer.served.full()) {
     const SharedContent& content = *(*found)->content;
     crypto::JoinClaim claim;
@@ -135,7 +140,8 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
 bool Serving::valid(const SharedContent& content, const wire::RequestFrame& frame) const {
   const storage::SharedFile& file = content.file;
   const auto whole_page = [&](const content::PageTable& table) {
-    return frame.index < table.shape().pages && std::uint64_t{frame.offset} + frame.length <= table.shape().reply_bytes(frame.index);
+    return frame.index < table.shape().pages &&
+           std::uint64_t{frame.offset} + frame.length <= table.shape().reply_bytes(frame.index);
   };
   switch (table_of(frame)) {
     case content::TableId::kChunks:
@@ -143,9 +149,12 @@ bool Serving::valid(const SharedContent& content, const wire::RequestFrame& fram
              std::uint64_t{frame.offset} + frame.length <= file.core.chunk_span(ChunkIndex(frame.index));
     case content::TableId::kManifest:
       return frame.index == 0 && std::uint64_t{frame.offset} + frame.length <= content::kManifestBytes;
-    case content::TableId::kEntries: return whole_page(file.entries);
-    case content::TableId::kXxh3: return whole_page(file.xxh3);
-    case content::TableId::kSha256: return whole_page(file.sha256);
+    case content::TableId::kEntries:
+      return whole_page(file.entries);
+    case content::TableId::kXxh3:
+      return whole_page(file.xxh3);
+    case content::TableId::kSha256:
+      return whole_page(file.sha256);
   }
   return false;
 }

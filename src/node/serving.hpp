@@ -1,5 +1,5 @@
-// The serving half of a shard: who joined what, which file bytes are read for whom, and the trains they are sealed into.
-// Stages of a byte's way out: request -> upload queue -> read block -> window and pacer -> train -> kernel.
+// The serving half of a shard: who joined what, which file bytes are read for whom, and the trains they are sealed
+// into. Stages of a byte's way out: request -> upload queue -> read block -> window and pacer -> train -> kernel.
 #pragma once
 
 #include <memory>

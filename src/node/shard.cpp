@@ -13,18 +13,24 @@ constexpr Duration kGoodbye = 200ms;  // how long stopping waits for what is und
 
 io::Engine engine_of(IoEngine choice) {
   switch (choice) {
-    case IoEngine::kUring: return io::Engine::kUring;
-    case IoEngine::kEpoll: return io::Engine::kEpoll;
-    case IoEngine::kAuto: break;
+    case IoEngine::kUring:
+      return io::Engine::kUring;
+    case IoEngine::kEpoll:
+      return io::Engine::kEpoll;
+    case IoEngine::kAuto:
+      break;
   }
   return io::Engine::kAuto;
 }
 
 crypto::AeadBackend backend_of(AeadChoice choice) {
   switch (choice) {
-    case AeadChoice::kIpsecMb: return crypto::AeadBackend::kIpsecMb;
-    case AeadChoice::kOpenssl: return crypto::AeadBackend::kOpenssl;
-    case AeadChoice::kAuto: break;
+    case AeadChoice::kIpsecMb:
+      return crypto::AeadBackend::kIpsecMb;
+    case AeadChoice::kOpenssl:
+      return crypto::AeadBackend::kOpenssl;
+    case AeadChoice::kAuto:
+      break;
   }
   return crypto::AeadBackend::kAuto;
 }
@@ -52,7 +58,8 @@ Shard::Shard(NodeContext& context, std::uint8_t index)
       memory_(kSendMemory + kFetchMemory),
       fetch_memory_(memory_.span().last(kFetchMemory)),
       trains_(memory_.span().first(kTrainBytes * kTrains), kTrainBytes, kTrains),
-      controls_(memory_.span().subspan(kTrainBytes * (kTrains + kReadBlocks), kControlBytes * kControlSlots), kControlBytes, kControlSlots),
+      controls_(memory_.span().subspan(kTrainBytes * (kTrains + kReadBlocks), kControlBytes * kControlSlots),
+                kControlBytes, kControlSlots),
       train_sends_(kTrains),
       control_sends_(kControlSlots),
       peers_(kMaxPeers),
@@ -65,7 +72,9 @@ Shard::Shard(NodeContext& context, std::uint8_t index)
   sending_.reserve(64);
 }
 
-Shard::~Shard() { stop(); }
+Shard::~Shard() {
+  stop();
+}
 
 Result<void> Shard::start(const io::ShardSockets& sockets) {
   io::DriverOptions options;

@@ -103,9 +103,17 @@ void TransferState::interrupt() {
 
 namespace peernet {
 
-Progress Transfer::progress() const { return state_->progress(); }
-std::optional<Event> Transfer::wait_event(std::chrono::milliseconds timeout) { return state_->wait_event(timeout); }
-void Transfer::cancel() { state_->cancel(); }
-void Transfer::interrupt() { state_->interrupt(); }
+Progress Transfer::progress() const {
+  return state_->progress();
+}
+std::optional<Event> Transfer::wait_event(std::chrono::milliseconds timeout) {
+  return state_->wait_event(timeout);
+}
+void Transfer::cancel() {
+  state_->cancel();
+}
+void Transfer::interrupt() {
+  state_->interrupt();
+}
 
 }  // namespace peernet

@@ -1,4 +1,5 @@
-// What the door's Transfer handle and the node's threads share about one share or get: numbers, events, the wish to stop.
+// What the door's Transfer handle and the node's threads share about one share or get: numbers, events, the wish to
+// stop.
 #pragma once
 
 #include <atomic>

@@ -20,7 +20,9 @@ constexpr std::uint64_t kFirstWindow = 256 * 1024;  // a source that has not del
 
 constexpr Duration kNear = 2ms;
 
-bool near(const SourceScore& score) { return score.rtt() < kNear; }
+bool near(const SourceScore& score) {
+  return score.rtt() < kNear;
+}
 
 }  // namespace
 
@@ -105,13 +107,17 @@ void Download::on_have(SourceIndex source, std::uint32_t first, std::uint32_t co
   s.have.set_range({ChunkIndex(first), std::min(count, chunk_count_ - first)});
 }
 
-void Download::on_have_all(SourceIndex source) { sources_[source.value()].has_all = true; }
+void Download::on_have_all(SourceIndex source) {
+  sources_[source.value()].has_all = true;
+}
 
 void Download::set_round_trip(SourceIndex source, Duration smoothed_rtt) {
   sources_[source.value()].score.set_rtt(smoothed_rtt);
 }
 
-const SourceScore& Download::score(SourceIndex source) const { return sources_[source.value()].score; }
+const SourceScore& Download::score(SourceIndex source) const {
+  return sources_[source.value()].score;
+}
 
 bool Download::source_has(const Source& source, Item item) const {
   if (item.table != TableId::kChunks) return true;  // whoever has joined has the tables
@@ -262,8 +268,8 @@ std::optional<RequestPlan> Download::request_from(Instant now, SourceIndex sourc
   source.score.on_request(now, length);
   outstanding_bytes_ += length;
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(source.score.stall_patience());
-  return RequestPlan{source_index, id_of(slot),         assembly.item,
-                     gap.first,   length, static_cast<std::uint32_t>(patience.count())};
+  return RequestPlan{source_index, id_of(slot), assembly.item,
+                     gap.first,    length,      static_cast<std::uint32_t>(patience.count())};
 }
 
 std::optional<std::pair<SourceIndex, RequestId>> Download::next_cancel() {
@@ -365,7 +371,8 @@ void Download::on_request_gone(SourceIndex source, RequestId id) {
   free_requests_.push_back(slot);
 }
 
-// What has arrived of the range stays marked; the rest may be asked for again. Refused insertions only cost asking again.
+// What has arrived of the range stays marked; the rest may be asked for again. Refused insertions only cost asking
+// again.
 void Download::forget_range(const Request& request) {
   Assembly& assembly = at(request.assembly);
   const std::uint32_t end = request.offset + request.length;
@@ -414,8 +421,12 @@ void Download::give_back_all(SourceIndex source, bool session_ended) {
 
 // ---------------------------------------------------------------------------------------------- assemblies
 
-Item Download::item(AssemblyIndex assembly) const { return at(assembly).item; }
-std::uint32_t Download::length(AssemblyIndex assembly) const { return at(assembly).length; }
+Item Download::item(AssemblyIndex assembly) const {
+  return at(assembly).item;
+}
+std::uint32_t Download::length(AssemblyIndex assembly) const {
+  return at(assembly).length;
+}
 
 std::optional<SourceIndex> Download::sole_source(AssemblyIndex assembly) const {
   if (at(assembly).several_sources) return std::nullopt;
@@ -500,7 +511,8 @@ void Download::check_invariants() const {
   }
   PN_CHECK(outstanding == outstanding_bytes_);
   std::uint32_t held = 0;
-  for (const Assembly& assembly : assemblies_) held += assembly.state == AssemblyState::kFree ? 0u : assembly.live_requests;
+  for (const Assembly& assembly : assemblies_)
+    held += assembly.state == AssemblyState::kFree ? 0u : assembly.live_requests;
   PN_CHECK(held == live);
 }
 

@@ -1,6 +1,6 @@
-// What one shard fetches: which item to ask of which source, what has arrived, what to ask again. Pure: told of time and
-// events, asked for requests. An item is a chunk or a page of a table; each item being fetched owns an assembly, and the
-// assembly's number is the number of its buffer.
+// What one shard fetches: which item to ask of which source, what has arrived, what to ask again. Pure: told of time
+// and events, asked for requests. An item is a chunk or a page of a table; each item being fetched owns an assembly,
+// and the assembly's number is the number of its buffer.
 //
 // Life of an assembly:  kFree -> kFilling -> kVerifying -> kWriting -> kFree
 //                          (kFilling or kVerifying -> kFree: given up or wrong bytes; pages skip kWriting)
@@ -50,18 +50,20 @@ struct Target {
 };
 
 struct DownloadOptions {
-  std::uint16_t assemblies = 24;        ///< buffers there are
+  std::uint16_t assemblies = 24;                    ///< buffers there are
   std::uint64_t max_outstanding_bytes = 16u << 20;  ///< over all sources
   /// What the socket holds: the limit over all sources so near (below 2 ms) that everything asked for may arrive before
   /// this shard looks at its socket again. On longer paths the window is on its way, not in the socket.
   std::uint64_t socket_bytes = 2u << 20;
-  std::uint32_t number = 0;             ///< of this download on its shard, below kMaxDownloads: part of request ids
+  std::uint32_t number = 0;  ///< of this download on its shard, below kMaxDownloads: part of request ids
   std::uint64_t seed = 1;
 };
 
 inline constexpr std::uint32_t kMaxDownloads = 1024;
 /// Which download of the shard a request id belongs to.
-constexpr std::uint32_t download_of(RequestId id) { return (id.value() >> 8) % kMaxDownloads; }
+constexpr std::uint32_t download_of(RequestId id) {
+  return (id.value() >> 8) % kMaxDownloads;
+}
 
 class Download {
  public:

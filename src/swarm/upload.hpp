@@ -71,9 +71,9 @@ class UploadQueue {
   const Upload* find(RequestId id) const;
   void end(std::size_t position);
 
-  std::vector<Upload> uploads_;        // grows to what was ever needed at once
-  std::vector<std::uint16_t> free_;    // unused entries of uploads_
-  std::vector<std::uint16_t> order_;   // active ones, oldest first
+  std::vector<Upload> uploads_;       // grows to what was ever needed at once
+  std::vector<std::uint16_t> free_;   // unused entries of uploads_
+  std::vector<std::uint16_t> order_;  // active ones, oldest first
   std::uint64_t waiting_bytes_ = 0;
 };
 

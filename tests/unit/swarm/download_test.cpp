@@ -1,0 +1,271 @@
+#include "swarm/download.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <set>
+
+namespace peernet::swarm {
+namespace {
+
+using content::TableId;
+
+constexpr std::uint32_t kChunk = 1 << 20;
+
+Instant at(Duration d) {
+  return Instant::from_ns(d.count());
+}
+
+DownloadOptions options() {
+  DownloadOptions o;
+  o.assemblies = 8;
+  o.number = 5;
+  return o;
+}
+
+Download running(std::uint32_t chunks, std::uint32_t last = kChunk) {
+  Download d(options());
+  d.begin_chunks({.count = chunks, .bytes = kChunk, .last_bytes = last, .assemblies = 8});
+  d.set_verifiable(ChunkIndex(0), chunks);
+  return d;
+}
+
+SourceIndex full_source(Download& d, Instant now) {
+  const SourceIndex s = *d.add_source(now);
+  d.on_have_all(s);
+  d.set_round_trip(s, 1ms);
+  return s;
+}
+
+// Delivers all of a request; the assembly that became whole, if one did.
+std::optional<AssemblyIndex> deliver(Download& d, Instant now, const RequestPlan& plan) {
+  EXPECT_TRUE(d.target(plan.source, plan.id, plan.offset, plan.length));
+  return d.on_data(now, plan.source, plan.id, plan.offset, plan.length);
+}
+
+TEST(Download, AsksForNothingWithoutASource) {
+  Download d = running(4);
+  EXPECT_FALSE(d.next_request(at(0s)));
+}
+
+TEST(Download, PagesComeBeforeChunks) {
+  Download d(options());
+  const SourceIndex s = full_source(d, at(0s));
+  d.want_page({TableId::kManifest, 0}, 132);
+  d.want_page({TableId::kManifest, 0}, 132);  // wanted once
+  const auto plan = d.next_request(at(0s));
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->item, (Item{TableId::kManifest, 0}));
+  EXPECT_EQ(plan->length, 132u);
+  EXPECT_EQ(plan->source, s);
+  EXPECT_EQ(download_of(plan->id), 5u);
+  EXPECT_FALSE(d.next_request(at(0s)));
+  const auto whole = deliver(d, at(1ms), *plan);
+  ASSERT_TRUE(whole);
+  d.on_verified(*whole);
+  d.check_invariants();
+  EXPECT_EQ(d.outstanding_bytes(), 0u);
+}
+
+TEST(Download, ASourceThatHasNotDeliveredHoldsOneRange) {
+  Download d = running(8);
+  full_source(d, at(0s));
+  std::uint64_t asked = 0;
+  while (const auto plan = d.next_request(at(0s))) asked += plan->length;
+  EXPECT_LE(asked, 256u * 1024);
+  EXPECT_GT(asked, 0u);
+}
+
+TEST(Download, EveryChunkArrivesOnceAndTheEndIsNoticed) {
+  Download d = running(20, 777);
+  full_source(d, at(0s));
+  Instant now = at(0s);
+  std::map<std::uint32_t, std::uint64_t> bytes;
+  while (!d.complete()) {
+    std::deque<RequestPlan> plans;
+    while (const auto plan = d.next_request(now)) plans.push_back(*plan);
+    ASSERT_FALSE(plans.empty());
+    now += 1ms;
+    for (const RequestPlan& plan : plans) {
+      bytes[plan.item.index] += plan.length;
+      const auto whole = deliver(d, now, plan);
+      if (!whole) continue;
+      d.on_verified(*whole);
+      EXPECT_FALSE(d.present().test(ChunkIndex(d.item(*whole).index)));  // not before it is written
+      d.on_written(*whole);
+    }
+    d.check_invariants();
+  }
+  ASSERT_EQ(bytes.size(), 20u);
+  for (const auto& [chunk, n] : bytes) EXPECT_EQ(n, chunk == 19 ? 777u : kChunk);
+  EXPECT_EQ(d.outstanding_bytes(), 0u);
+}
+
+TEST(Download, OnlyLiveUnmarkedBytesOfTheRequestHaveATarget) {
+  Download d = running(1);
+  const SourceIndex s = full_source(d, at(0s));
+  const SourceIndex other = full_source(d, at(0s));
+  const auto plan = d.next_request(at(0s));
+  ASSERT_TRUE(plan);
+  const SourceIndex asked = plan->source;
+  const SourceIndex not_asked = asked == s ? other : s;
+  EXPECT_TRUE(d.target(asked, plan->id, plan->offset, 100));
+  EXPECT_FALSE(d.target(not_asked, plan->id, plan->offset, 100));
+  EXPECT_FALSE(d.target(asked, plan->id, plan->offset, 0));
+  EXPECT_FALSE(d.target(asked, plan->id, plan->offset + plan->length - 1, 2));
+  EXPECT_FALSE(d.target(asked, plan->id, UINT32_MAX, 2));
+  EXPECT_FALSE(d.target(asked, RequestId(plan->id.value() + 1), plan->offset, 100));
+  EXPECT_FALSE(d.target(asked, RequestId(plan->id.value() ^ 0x8000'0000u), plan->offset, 100));
+  d.on_data(at(1ms), asked, plan->id, 10, 100);
+  EXPECT_FALSE(d.target(asked, plan->id, 109, 1));
+  EXPECT_TRUE(d.target(asked, plan->id, 110, 1));
+  EXPECT_TRUE(d.target(asked, plan->id, 0, 10));
+}
+
+TEST(Download, WhatASourceTakesAwayIsAskedOfAnotherAndNothingTwice) {
+  Download d = running(2);
+  const SourceIndex a = full_source(d, at(0s));
+  const auto first = d.next_request(at(0s));
+  ASSERT_TRUE(first);
+  d.on_data(at(1ms), a, first->id, 0, 1000);
+  d.remove_source(a);
+  d.check_invariants();
+  EXPECT_EQ(d.outstanding_bytes(), 0u);
+  const SourceIndex b = full_source(d, at(2ms));
+  const auto again = d.next_request(at(2ms));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->source, b);
+  EXPECT_EQ(again->item, first->item);
+  EXPECT_EQ(again->offset, 1000u);  // the first 1000 bytes stay received
+  EXPECT_NE(again->id, first->id);
+  EXPECT_FALSE(d.target(b, first->id, 1000, 10));
+}
+
+TEST(Download, WrongBytesAreThrownAwayAndAskedForAgain) {
+  Download d = running(1, 500);
+  full_source(d, at(0s));
+  const auto plan = d.next_request(at(0s));
+  const auto whole = deliver(d, at(1ms), *plan);
+  ASSERT_TRUE(whole);
+  d.on_bad(at(1ms), *whole);
+  d.check_invariants();
+  EXPECT_FALSE(d.next_request(at(1ms)));  // the source waits out its backoff
+  const auto again = d.next_request(at(1s));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->item.index, 0u);
+  EXPECT_EQ(again->length, 500u);
+}
+
+TEST(Download, ARejectedChunkIsNotAskedOfThatSourceAgain) {
+  Download d = running(2);
+  const SourceIndex s = full_source(d, at(0s));
+  const auto plan = d.next_request(at(0s));
+  d.on_reject(at(1ms), s, plan->id, true);
+  std::set<std::uint32_t> asked;
+  while (const auto next = d.next_request(at(1ms))) asked.insert(next->item.index);
+  EXPECT_FALSE(asked.contains(plan->item.index));
+  EXPECT_FALSE(asked.empty());
+  d.check_invariants();
+}
+
+TEST(Download, AStalledSourceLosesItsRequestsToAnotherAndItsCreditReturnsWithTheConfirmation) {
+  Download d = running(2);
+  const SourceIndex slow = full_source(d, at(0s));
+  const auto plan = d.next_request(at(0s));
+  ASSERT_TRUE(plan);
+  const SourceIndex other = full_source(d, at(0s));
+  const Instant stall = d.next_deadline(at(0s));
+  ASSERT_FALSE(stall.is_never());
+  d.on_timeout(stall);
+  const auto cancel = d.next_cancel();
+  ASSERT_TRUE(cancel);
+  EXPECT_EQ(cancel->first, slow);
+  EXPECT_EQ(cancel->second, plan->id);
+  EXPECT_FALSE(d.target(slow, plan->id, plan->offset, 10));
+  EXPECT_EQ(d.outstanding_bytes(), plan->length);
+  const auto again = d.next_request(stall);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->source, other);
+  EXPECT_EQ(again->item, plan->item);
+  d.on_request_gone(slow, plan->id);
+  d.on_request_gone(slow, plan->id);  // twice is harmless
+  EXPECT_EQ(d.outstanding_bytes(), again->length);
+  d.check_invariants();
+}
+
+TEST(Download, ALoneSourceKeepsItsRequestsThroughAStall) {
+  Download d = running(2);
+  const SourceIndex s = full_source(d, at(0s));
+  const auto plan = d.next_request(at(0s));
+  d.on_timeout(at(10s));
+  EXPECT_FALSE(d.next_cancel());
+  EXPECT_TRUE(d.target(s, plan->id, plan->offset, 10));
+  EXPECT_GT(d.next_deadline(at(10s)), at(10s));  // no timer that comes again at once
+}
+
+TEST(Download, NearSourcesTogetherStayWithinTheSocket) {
+  DownloadOptions o = options();
+  o.socket_bytes = 200'000;
+  Download d(o);
+  d.begin_chunks({.count = 50, .bytes = kChunk, .last_bytes = kChunk, .assemblies = 8});
+  d.set_verifiable(ChunkIndex(0), 50);
+  for (int i = 0; i < 4; ++i) full_source(d, at(0s));
+  while (d.next_request(at(0s))) {
+  }
+  EXPECT_LE(d.outstanding_bytes(), 200'000u + 65'536u);
+}
+
+// Random arrivals, losses of sources, rejects and cancels against a plain model of what was received.
+TEST(Download, BooksBalanceUnderRandomEvents) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Rng rng(seed);
+    const std::uint32_t chunks = 6;
+    Download d = running(chunks, 12'345);
+    std::vector<SourceIndex> sources{full_source(d, at(0s)), full_source(d, at(0s))};
+    std::vector<RequestPlan> live;
+    std::map<RequestId, std::uint32_t> next_byte;
+    Instant now = at(0s);
+    for (int step = 0; step < 20'000 && !d.complete(); ++step) {
+      now += Duration(static_cast<std::int64_t>(rng.below(3'000'000)));
+      while (const auto plan = d.next_request(now)) {
+        live.push_back(*plan);
+        next_byte[plan->id] = plan->offset;
+      }
+      d.on_timeout(now);
+      while (const auto cancel = d.next_cancel()) {
+        if (rng.chance(0.5)) d.on_request_gone(cancel->first, cancel->second);
+      }
+      if (rng.chance(0.01)) {
+        const std::size_t i = rng.below(sources.size());
+        d.remove_source(sources[i]);
+        sources[i] = full_source(d, now);
+      }
+      if (live.empty()) continue;
+      const std::size_t i = rng.below(live.size());
+      const RequestPlan plan = live[i];
+      std::uint32_t& from = next_byte[plan.id];
+      const auto length =
+          std::min<std::uint32_t>(1 + static_cast<std::uint32_t>(rng.below(100'000)), plan.offset + plan.length - from);
+      if (rng.chance(0.02)) {
+        d.on_reject(now, plan.source, plan.id, false);
+      } else if (d.target(plan.source, plan.id, from, length)) {
+        const auto whole = d.on_data(now, plan.source, plan.id, from, length);
+        from += length;
+        if (whole && rng.chance(0.1)) {
+          d.on_bad(now, *whole);
+        } else if (whole) {
+          d.on_verified(*whole);
+          rng.chance(0.1) ? d.on_write_failed(*whole) : d.on_written(*whole);
+        }
+        if (from < plan.offset + plan.length) continue;
+      }
+      live.erase(live.begin() + static_cast<std::ptrdiff_t>(i));
+      d.check_invariants();
+    }
+    EXPECT_TRUE(d.complete()) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace peernet::swarm

@@ -1,6 +1,6 @@
 // The sockets of all shards of a node: one ADDR:PORT, an SO_REUSEPORT group in which a classic BPF program steers each
-// packet to the shard that its receiver session id names (shard = low byte of the id mod shard count), and there to the data socket
-// (DATA, CONTROL) or to the handshake socket (everything else).
+// packet to the shard that its receiver session id names (shard = low byte of the id mod shard count), and there to the
+// data socket (DATA, CONTROL) or to the handshake socket (everything else).
 #pragma once
 
 #include <vector>

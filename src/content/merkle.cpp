@@ -154,15 +154,19 @@ std::uint32_t leaf_hashes(ByteSpan data, std::span<Hash256> out) {
   return static_cast<std::uint32_t>(leaves);
 }
 
-Hash256 chunk_sha256(ByteSpan data, unsigned tree_height) {
+void add_leaves(ByteSpan data, RootFolder& folder) {
   constexpr std::size_t kBatch = 16;
   std::array<Hash256, kBatch> leaves;
-  RootFolder folder;
   for (std::size_t at = 0; at < data.size(); at += kBatch * kLeafBytes) {
     const ByteSpan part = data.subspan(at, std::min(kBatch * kLeafBytes, data.size() - at));
     const std::uint32_t n = leaf_hashes(part, leaves);
     for (std::uint32_t i = 0; i < n; ++i) folder.add(leaves[i]);
   }
+}
+
+Hash256 chunk_sha256(ByteSpan data, unsigned tree_height) {
+  RootFolder folder;
+  add_leaves(data, folder);
   return folder.finish(tree_height);
 }
 

@@ -72,6 +72,8 @@ class RootFolder {
 /// one piece).
 unsigned chunk_tree_height(const ManifestCore& core);
 
+/// Adds the leaf hashes of these bytes, in batches that fit the stack.
+void add_leaves(ByteSpan data, RootFolder& folder);
 /// SHA-256 chunk hash of a single file's chunk; data.size() == core.chunk_span(chunk).
 Hash256 chunk_sha256(ByteSpan data, unsigned tree_height);
 /// Leaf hashes of a chunk's bytes into out; returns how many (ceil(size / 16 KiB)). out must be large enough.

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "base/check.hpp"
-#include "crypto/hash.hpp"
+#include "content/chunk_hasher.hpp"
 #include "storage/posix_fd.hpp"
 
 namespace peernet::storage {
@@ -78,7 +78,7 @@ void ChunkChecker::run() {
 }
 
 bool ChunkChecker::check(const CheckJob& job, MutableByteSpan buffer) const {
-  crypto::Xxh3 xxh3;
+  content::FastHasher xxh3;
   for (std::uint32_t at = 0; at < job.length;) {
     const MutableByteSpan piece = buffer.first(std::min<std::size_t>(buffer.size(), job.length - at));
     if (pread_full(fd_, piece, job.offset + at) != static_cast<std::int64_t>(piece.size())) return false;

@@ -11,9 +11,8 @@
 #include <thread>
 
 #include "base/check.hpp"
-#include "content/merkle.hpp"
+#include "content/chunk_hasher.hpp"
 #include "content/zero_chunk.hpp"
-#include "crypto/hash.hpp"
 
 namespace peernet::storage {
 namespace {
@@ -22,7 +21,6 @@ using content::ManifestCore;
 using content::TableId;
 
 constexpr std::size_t kPieceBytes = 256 << 10;  // read, then hashed twice while it is in the L2 cache
-constexpr std::size_t kPieceLeaves = kPieceBytes / content::kLeafBytes;
 constexpr unsigned kMaxThreads = 16;
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);
 constexpr std::int32_t kShrank = -1;   // the file ended early: it changed
@@ -109,19 +107,16 @@ class FileHasher {
   std::int32_t hash(ChunkIndex chunk, std::byte* buffer) {
     const std::uint64_t start = core_.chunk_start(chunk);
     const std::uint32_t length = core_.chunk_span(chunk);
-    crypto::Xxh3 xxh3;
-    content::RootFolder folder;
-    std::array<Hash256, kPieceLeaves> leaves;
+    content::ChunkHasher hasher;
     for (std::uint32_t at = 0; at < length; at += kPieceBytes) {
       const MutableByteSpan piece(buffer, std::min<std::size_t>(kPieceBytes, length - at));
       const std::int64_t n = pread_full(fd_, piece, start + at);
       if (n < 0) return static_cast<std::int32_t>(-n);
       if (static_cast<std::size_t>(n) != piece.size()) return kShrank;
-      xxh3.update(piece);
-      const std::uint32_t count = content::leaf_hashes(piece, leaves);
-      for (std::uint32_t i = 0; i < count; ++i) folder.add(leaves[i]);
+      hasher.update(piece);
     }
-    store(chunk, xxh3.finish(), folder.finish(height_));
+    const content::ChunkHashes hashes = hasher.finish(height_);
+    store(chunk, hashes.xxh3, hashes.sha256);
     return 0;
   }
 

@@ -33,6 +33,8 @@ TEST(Slab, InventedHandlesFindNothing) {
   EXPECT_EQ(slab.get({UINT32_MAX, 1}), nullptr);
   EXPECT_EQ(slab.at_slot(2), nullptr);
   EXPECT_FALSE(slab.handle_of(2));
+  slab.erase({0, 1});
+  EXPECT_EQ(slab.get({0, 2}), nullptr) << "the generation of a free slot names nothing";
 }
 
 TEST(Slab, AHandleSurvivesPacking) {

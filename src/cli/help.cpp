@@ -1,0 +1,165 @@
+#include <initializer_list>
+
+#include "cli/arguments.hpp"
+
+namespace peernet::cli {
+namespace {
+
+constexpr std::string_view kEngine = R"(
+Engine:
+      --listen ADDR:PORT   where to listen (default [::]:0: every address, IPv4 too, a free port)
+      --io auto|uring|epoll
+                           how to reach the kernel (default auto: io_uring if this kernel allows it)
+      --offload auto|off   UDP segmentation offloads, GSO and GRO (default auto)
+      --direct auto|on|off O_DIRECT for received chunks (default auto)
+      --aead auto|ipsec-mb|openssl
+                           who computes AES-GCM (default auto)
+      --shards N           threads of the engine, 1 to 8 (default: one per core)
+      --max-datagram BYTES size of the largest IP packet, 1280 to 65535 (default: probed)
+      --limit-up R         most bytes per second to send; R is a number with k, M, G (1000) or
+      --limit-down R       Ki, Mi, Gi (1024): 100M, 10MiB, 1.5G; --limit-down: to receive
+      --identity FILE      key of this node (see peernet keygen; default: a fresh one each time)
+      --state DIR          what is remembered between runs (default $XDG_STATE_HOME/peernet)
+)";
+
+constexpr std::string_view kCommon = R"(  -q, --quiet              only errors
+  -v, --verbose            also the engine in use, and counters at the end
+  -h, --help               this text
+)";
+
+constexpr std::string_view kProgress = R"(      --progress auto|plain|json|none
+                           auto: one line, rewritten, on a terminal, else as plain; plain: a line every
+                           10 s; json: one event a line (docs/events.schema.json))";
+
+constexpr std::string_view kLinkWords =
+    R"(LINK is a link, @FILE (a file that holds it) or - (standard input). A link is a secret: the last two keep
+it out of the list of processes.
+)";
+
+std::string join(std::initializer_list<std::string_view> pieces) {
+  std::string out;
+  for (const std::string_view piece : pieces) out += piece;
+  return out;
+}
+
+constexpr std::string_view kProgram = R"(usage: peernet COMMAND [OPTIONS]
+
+The fastest verified and encrypted way to move big files between Linux hosts.
+
+  peernet share PATH       share a file and print its link
+  peernet get LINK         get what a link names
+  peernet info LINK|PATH   show what a link names, or as what a file would be shared
+  peernet verify PATH --against LINK
+                           check a file against a link
+  peernet keygen -o FILE   make a key by which others recognise this node
+  peernet COMMAND --help   all options of a command
+  peernet --version
+
+Exit status: 0 done, 1 internal error, 2 usage (or a link that does not parse), 3 content unknown to every node that
+answered, 4 no node answered, 5 no more progress, 6 wrong bytes or a changed source, 7 permission or input/output error
+here, 8 disk full, 9 refused (wrong key), 10 the target exists, 11 only a part is done, 12 the kernel or its limits,
+130 and 143 interrupted (SIGINT, SIGTERM). What was received is always kept, and the same command goes on from it.
+)";
+
+std::string share_help() {
+  return join({R"(usage: peernet share PATH [OPTIONS]
+
+Hashes a file with all cores, serves it until SIGINT or SIGTERM, and prints its link: the only line on standard output.
+Whoever has the link can get the file; keep it secret (or see --public).
+
+      --public             no key in the link: whoever knows the content id may get it
+      --advertise HOST[:PORT]
+                           put this address into the link instead of this host's own; may be repeated
+      --link-file FILE     write the link to FILE, too (mode 0600, replaced at once)
+      --once               exit when a receiver has the file complete
+)",
+               kProgress,
+               R"(, on standard error
+)",
+               kCommon, kEngine,
+               R"(
+peernet share big.iso                              share and wait
+peernet share big.iso --once --link-file ~/link    share to one receiver
+)"});
+}
+
+std::string get_help() {
+  return join({R"(usage: peernet get LINK [OPTIONS]
+
+Gets what a link names. Every chunk is verified before it is written. It grows as NAME.part and gets its final name only
+when it is complete; run the same command again to go on after an interruption.
+)",
+               kLinkWords,
+               R"(
+  -o, --output FILE|DIR/   where to put it (default: under its own name, here)
+      --overwrite          replace the target if it exists
+      --timeout S          give up after so many seconds without progress (default 60; 0: never)
+      --sync file|none     file: on disk before the final name appears (default); none: as cp does
+      --verify xxh3|sha256 sha256: check SHA-256 of every chunk too, even from the publisher (default xxh3)
+      --trust members      whoever holds the link's key is trusted as the publisher is: XXH3 is enough
+)",
+               kProgress,
+               R"(, on standard output
+)",
+               kCommon, kEngine,
+               R"(
+peernet get peernet:...                 get it here, under its own name
+peernet get @link -o /srv/images/       into a folder, the link comes from a file
+)"});
+}
+
+std::string info_help() {
+  return join({R"(usage: peernet info LINK|PATH [OPTIONS]
+
+A link: what it says, and the size as the nodes in it tell (verified by the content id). A file: as what it would be
+shared; PATH is hashed. A file whose name begins with @ or peernet: wants ./ before it.
+)",
+               kLinkWords,
+               R"(
+      --offline            show only what the link itself says
+      --timeout S          give up after so many seconds without an answer (default 10; 0: never)
+)",
+               kProgress,
+               R"(, on standard error
+)",
+               kCommon, kEngine});
+}
+
+std::string verify_help() {
+  return join({R"(usage: peernet verify PATH --against LINK [OPTIONS]
+
+Checks that a file is what a link names: asks the nodes of the link for the hashes and compares. Exit status 0: it is,
+6: it differs, 7: it is not there or cannot be read.
+)",
+               kLinkWords,
+               R"(
+      --against LINK       what it should be
+      --timeout S          give up after so many seconds without an answer (default 60; 0: never)
+)",
+               kProgress,
+               R"(, on standard error
+)",
+               kCommon, kEngine});
+}
+
+constexpr std::string_view kKeygen =
+    R"(usage: peernet keygen -o FILE
+
+Writes a fresh Ed25519 key for --identity. An existing file is never replaced.
+
+  -o, --output FILE        where to write it (mode 0600)
+  -h, --help               this text
+)";
+
+}  // namespace
+
+std::string help_text(std::string_view command) {
+  if (command == "share") return share_help();
+  if (command == "get") return get_help();
+  if (command == "info") return info_help();
+  if (command == "verify") return verify_help();
+  if (command == "keygen") return std::string(kKeygen);
+  return std::string(kProgram);
+}
+
+}  // namespace peernet::cli

@@ -6,14 +6,19 @@
 
 #include "base/check.hpp"
 #include "crypto/aead_backends.hpp"
+#include "crypto/openssl_start.hpp"
 
 namespace peernet::crypto::internal {
 namespace {
 
 // Fetched once a process: a fetch costs microseconds and locks, and cached ciphers live as long as OpenSSL itself.
 const EVP_CIPHER* fetched(Cipher cipher) {
-  static EVP_CIPHER* const aes128 = EVP_CIPHER_fetch(nullptr, "AES-128-GCM", nullptr);
-  static EVP_CIPHER* const aes256 = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+  const auto fetch = [](const char* name) {
+    internal::start_openssl();
+    return EVP_CIPHER_fetch(nullptr, name, nullptr);
+  };
+  static const EVP_CIPHER* const aes128 = fetch("AES-128-GCM");
+  static const EVP_CIPHER* const aes256 = fetch("AES-256-GCM");
   return cipher == Cipher::kAes128Gcm ? aes128 : aes256;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/check.hpp"
 #include "crypto/hash.hpp"
+#include "crypto/openssl_start.hpp"
 
 namespace peernet::crypto {
 namespace {
@@ -32,6 +33,7 @@ constexpr std::size_t kBase64Chars = kPkcs8Bytes / 3 * 4;
 static_assert(kPkcs8Bytes % 3 == 0);
 
 KeyPtr private_key(const ByteArray<32>& seed) {
+  internal::start_openssl();
   KeyPtr key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr,
                                           reinterpret_cast<const unsigned char*>(seed.data()), seed.size()));
   PN_CHECK(key != nullptr);

@@ -34,7 +34,7 @@ RetryTokenCheck check_retry_token(const Hash256& secret, const RetryTokenClaim& 
   ByteReader r(token);
   const std::uint64_t time_s = r.u64();
   if (!equal_constant_time(token_mac(secret, claim, time_s), r.rest())) return RetryTokenCheck::kForged;
-  const bool fresh = time_s <= claim.now_s && claim.now_s - time_s <= kRetryTokenSeconds;
+  const bool fresh = claim.now_s - time_s <= kRetryTokenSeconds;  // a time to come wraps and is far too old
   return fresh ? RetryTokenCheck::kValid : RetryTokenCheck::kExpired;
 }
 

@@ -1,6 +1,9 @@
 #include "crypto/handshake.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
 
 #include "sim/standin_handshake.hpp"
 #include "unit/crypto/handshake_pair.hpp"
@@ -55,6 +58,21 @@ TEST_F(TlsHandshakes, TheSessionOfTwoRunsIsNeverTheSame) {
   ASSERT_TRUE(one.run());
   ASSERT_TRUE(two.run());
   EXPECT_NE(one.initiator->export_secrets({}).binding, two.initiator->export_secrets({}).binding);
+}
+
+TEST_F(TlsHandshakes, StartOnSeveralThreadsFromOneFactory) {
+  std::vector<std::thread> threads;
+  std::atomic<int> finished{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 10; ++i) {
+        HandshakePair pair(a_->start_initiator(), b_->start_responder());
+        if (pair.run() && pair.initiator->peer_id() == b_->local_id()) ++finished;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(finished, 40);
 }
 
 TEST_F(TlsHandshakes, GiveNoSecretsBeforeTheyAreFinished) {

@@ -50,15 +50,16 @@ TEST(Sha256, StreamingInAnyPiecesEqualsOneShotAndStartsAnew) {
 
 TEST(Sha256, LeavesAreTheHashesOfTheirPieces) {
   Rng rng(2);
-  for (const std::size_t leaf :
-       {std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{100}, std::size_t{16384}}) {
-    for (int round = 0; round < 60; ++round) {
-      const Bytes data = random_bytes(rng, rng.below(leaf * 19 + 1));
+  // Around the sizes where the padding takes one block or two.
+  for (const std::size_t leaf : {1u, 32u, 55u, 56u, 63u, 64u, 65u, 100u, 119u, 120u, 16384u}) {
+    for (int round = 0; round < 40; ++round) {
+      const Bytes data = random_bytes(rng, rng.below(leaf * 9 + 1));
       std::vector<Hash256> out((data.size() + leaf - 1) / leaf);
       sha256_leaves(data, leaf, out);
       for (std::size_t i = 0; i < out.size(); ++i) {
         const std::size_t at = i * leaf;
-        ASSERT_EQ(out[i], evp_sha256(ByteSpan(data).subspan(at, std::min(leaf, data.size() - at)))) << leaf << " " << i;
+        ASSERT_EQ(out[i], evp_sha256(ByteSpan(data).subspan(at, std::min<std::size_t>(leaf, data.size() - at))))
+            << leaf << " " << i;
       }
     }
   }

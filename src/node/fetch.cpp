@@ -110,7 +110,7 @@ void Fetch::on_established(Peer& peer) {
     shard_->close(peer, wire::CloseCode::kDuplicateSession, "another session of this pair stays");
     return;
   }
-  const ContentSlot slot(next_slot_++);
+  const ContentSlot slot = fresh_slot(peer);
   peer.fetches.push_back(FetchSlot{.slot = slot, .fetch = this});
   crypto::JoinClaim claim;
   claim.role = crypto::JoinRole::kJoin;
@@ -124,6 +124,12 @@ void Fetch::on_established(Peer& peer) {
   join.mac = crypto::join_proof(options_.link.swarm_key, claim);
   peer.session.send(join);
   shard_->touch(peer);
+}
+
+// Slots of an initiator are even, those of a responder odd: a number names one content of a session, whoever joined it.
+ContentSlot Fetch::fresh_slot(const Peer& peer) {
+  const bool initiator = peer.session.role() == transport::Role::kInitiator;
+  return ContentSlot(static_cast<std::uint16_t>(2 * next_slot_++ + (initiator ? 0 : 1)));
 }
 
 void Fetch::on_dial_failed(Peer& peer, const transport::CloseReason& reason) {

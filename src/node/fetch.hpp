@@ -86,6 +86,7 @@ class Fetch {
   void sample_round_trips(Instant now);
   void check_patience(Instant now);
   bool everybody_refused() const;
+  ContentSlot fresh_slot(const Peer& peer);
   std::string host_of(const Peer& peer) const;
 
   // fetch_verify.cpp: what arrived

@@ -1,63 +1,10 @@
 // Whole transfers through the door (include/peernet) over loopback with the real kernel, by both engines.
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <fstream>
-#include <random>
-
-#include "peernet/node.hpp"
+#include "net_fixture.hpp"
 
 namespace peernet {
 namespace {
 
-namespace stdfs = std::filesystem;
-using namespace std::chrono_literals;
-
-// A folder that goes away with its test.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (stdfs::temp_directory_path() / "peernet-test-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { stdfs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  stdfs::path path_;
-};
-
-std::string random_bytes(std::size_t n, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::string out(n, '\0');
-  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<char>(random());
-  return out;
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// The next event of a kind; the test fails if the transfer ends without it or nothing happens for a long time.
-std::optional<Event> wait_for(Transfer& transfer, EventKind kind) {
-  const auto deadline = std::chrono::steady_clock::now() + 60s;
-  while (std::chrono::steady_clock::now() < deadline) {
-    auto event = transfer.wait_event(1000ms);
-    if (!event) continue;
-    if (event->kind == kind) return event;
-    if (event->kind == EventKind::kError || event->kind == EventKind::kDone) {
-      ADD_FAILURE() << "ended early: " << event->text;
-      return std::nullopt;
-    }
-  }
-  ADD_FAILURE() << "nothing happened";
-  return std::nullopt;
-}
+using namespace testing_net;
 
 struct Case {
   IoEngine io;
@@ -77,16 +24,10 @@ class TransferTest : public testing::TestWithParam<Case> {
     return c;
   }
 
-  std::unique_ptr<Node> start() {
-    auto node = Node::start(config());
-    if (!node) ADD_FAILURE() << describe(node.error());
-    return node ? std::move(*node) : nullptr;
-  }
-
   // Shares bytes under a name and gets them on another node.
   void round_trip(const std::string& bytes) {
-    const auto source = start();
-    const auto receiver = start();
+    const auto source = start_node(config());
+    const auto receiver = start_node(config());
     const std::string name = "data" + std::to_string(bytes.size());
     write_file(folder_ / name, bytes);
     auto share = source->share({.path = folder_ / name});

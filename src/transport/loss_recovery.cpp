@@ -159,12 +159,16 @@ LossOutcome LossRecovery::detect_lost(Instant now, const RttEstimator& rtt, Reco
 }
 
 void LossRecovery::forget_old(Instant now, Duration keep) {
+  // History must never keep new packets from being recorded: with little room left only what is in flight stays.
+  const bool crowded = sent_.room() < sent_.maximum() / 4;
   std::uint64_t pn = sent_.first();
   for (; pn != sent_.next(); ++pn) {
     const SentPacket& packet = sent_[pn];
-    const bool old = packet.sent_at + keep <= now;
-    const bool done = packet.state == PacketState::kAcked || (old && packet.state != PacketState::kInFlight) ||
-                      (old && !packet.ack_eliciting());
+    const bool old = crowded || packet.sent_at + keep <= now;
+    // Who acknowledges beyond a skipped number without claiming it has passed the test.
+    const bool passed = packet.state == PacketState::kSkipped && largest_acked_ && *largest_acked_ > pn;
+    const bool done = packet.state == PacketState::kAcked || passed ||
+                      (old && packet.state != PacketState::kInFlight) || (old && !packet.ack_eliciting());
     if (!done) break;
   }
   sent_.forget_below(pn);

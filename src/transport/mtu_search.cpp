@@ -65,6 +65,7 @@ bool MtuSearch::on_probe_acked(Instant now, std::uint32_t size) {
 
 void MtuSearch::on_probe_lost(Instant now) {
   outstanding_ = false;
+  if (limit_ <= current_) return;     // an earlier probe, taken for lost, got through after all
   if (phase_ != Phase::kSearching) {  // a raise attempt
     phase_ = Phase::kSearching;
     candidate_ = limit_;

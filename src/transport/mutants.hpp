@@ -10,7 +10,7 @@ enum class Mutant : std::uint8_t {
   kNone,
   kReusePacketNumberAfterPto,  ///< the probe repeats the last packet number
   kMarkBeforeTagCompare,       ///< on_data and the replay window move before the tag compared equal
-  kForgetEpochRoll,            ///< seals with the old key after the border
+  kForgetEpochRoll,            ///< packets of the next epoch are not opened
   kIgnoreReplay,               ///< a packet seen before is delivered again
   kDoubleCountAckedBytes,      ///< acknowledged bytes leave flight twice
   kNeverRetransmitRequest,     ///< a lost REQUEST is forgotten

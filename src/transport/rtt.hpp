@@ -12,11 +12,17 @@ inline constexpr Duration kGranularity = 1ms;
 
 class RttEstimator {
  public:
+  /// Longer than any path: such a sample is a clock that jumped or a host that slept, and one of them would put the
+  /// next probe minutes or hours away.
+  static constexpr Duration kMaxSample = 10s;
+
   explicit RttEstimator(Duration initial) : initial_(initial), smoothed_(initial), variance_(initial / 2) {}
 
   /// `sample`: ack arrival minus send time of the newly acknowledged largest packet. `ack_delay`: what the peer says it
-  /// waited; capped by the maximum it promised. Samples <= 0 (a clock that stands still) count as 1 us.
+  /// waited; capped by the maximum it promised. Samples <= 0 (a clock that stands still) count as 1 us,
+  /// those above kMaxSample not at all.
   void on_sample(Duration sample, Duration ack_delay, Duration max_ack_delay) {
+    if (sample > kMaxSample) return;
     sample = std::max<Duration>(sample, 1us);
     latest_ = sample;
     if (!has_sample_) {

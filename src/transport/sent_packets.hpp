@@ -58,6 +58,7 @@ class SentPackets {
   bool empty() const { return first_ == next_; }
   /// Numbers that may still be taken before the bound is reached.
   std::uint32_t room() const { return maximum_ - static_cast<std::uint32_t>(next_ - first_); }
+  std::uint32_t maximum() const { return maximum_; }
   bool contains(std::uint64_t pn) const { return pn >= first_ && pn < next_; }
 
   SentPacket& operator[](std::uint64_t pn) { return ring_[pn & (capacity_ - 1)]; }

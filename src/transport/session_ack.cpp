@@ -35,6 +35,9 @@ void Session::Parts::on_ack_outcome(Instant now, const wire::AckFrame& frame, co
   Duration sample{};
   if (this_path && outcome.eliciting && outcome.largest_new == frame.largest().value()) {
     sample = std::max<Duration>(now - outcome.largest_new_sent_at, 1us);
+    if (sample > RttEstimator::kMaxSample) sample = 0ns;
+  }
+  if (sample != 0ns) {
     rtt.on_sample(sample, std::chrono::microseconds(frame.delay_us), peer_ack_delay());
   }
   if (outcome.eliciting) recovery.reset_pto();

@@ -18,7 +18,8 @@ From other_side(Role role) {
 
 }  // namespace
 
-void Session::Parts::on_handshake(Instant now, const wire::PacketHeader& header, MutableByteSpan packet) {
+void Session::Parts::on_handshake(Instant now, const wire::PacketHeader& header, MutableByteSpan packet,
+                                  const Address& from) {
   if (!exchange) return;  // a repetition after the end; HANDSHAKE_DONE or its repetition answers it
   const wire::Decoded<wire::HandshakeHeader> h = wire::decode_handshake(header, packet);
   if (!h) return drop(h.error());
@@ -48,7 +49,8 @@ void Session::Parts::on_handshake(Instant now, const wire::PacketHeader& header,
     drop(why);
     return finish(now, CloseCause::kHandshakeFailed, wire::CloseCode::kProtocol, wire::name_of(why));
   }
-  if (exchange->state() == HandshakeExchange::State::kFinished && state == SessionState::kHandshake) establish(now);
+  if (exchange->state() == HandshakeExchange::State::kFinished && state == SessionState::kHandshake)
+    establish(now, packet.size(), from);
 }
 
 void Session::Parts::on_retry(const wire::PacketHeader& header, ByteSpan packet) {
@@ -65,7 +67,7 @@ void Session::Parts::on_retry(const wire::PacketHeader& header, ByteSpan packet)
   exchange->restart();
 }
 
-void Session::Parts::establish(Instant now) {
+void Session::Parts::establish(Instant now, std::size_t bytes, const Address& from) {
   const bool initiator = config.role == Role::kInitiator;
   const ByteSpan own = exchange->own_block();
   const ByteSpan theirs = exchange->peer_block();
@@ -95,12 +97,15 @@ void Session::Parts::establish(Instant now) {
   state = SessionState::kEstablished;
   last_heard_at = now;
   if (!initiator) {
-    path.validate();  // Finished proves that the initiator has seen our random bytes
+    // Finished proves that the initiator has seen our random bytes, but not where: from another address than the one
+    // they were sent to (a NAT, or a first packet that somebody copied) it proves neither of the two.
+    if (from == path.remote()) path.validate();
     confirmed = true;
     exchange.reset();
     initial.reset();
     PN_CHECK(push_frame(wire::HandshakeDoneFrame{}, FrameStore::For::kSession));
     ack_now_next = true;
+    maybe_move_path(now, bytes, from);
   }
   handler->on_established(peer, peer_parameters);
 }

@@ -70,9 +70,9 @@ struct Session::Parts final : RecoveryListener {
   Duration peer_ack_delay() const;
 
   // --- session_handshake.cpp
-  void on_handshake(Instant now, const wire::PacketHeader& header, MutableByteSpan packet);
+  void on_handshake(Instant now, const wire::PacketHeader& header, MutableByteSpan packet, const Address& from);
   void on_retry(const wire::PacketHeader& header, ByteSpan packet);
-  void establish(Instant now);
+  void establish(Instant now, std::size_t bytes, const Address& from);
   void confirm();
   std::optional<Transmit> poll_handshake(Instant now, MutableByteSpan out);
 

@@ -13,7 +13,7 @@ void Session::Parts::on_datagram(Instant now, const Datagram& datagram) {
     rest = rest.subspan(n);
   }
   flush_ranges();
-  recovery.forget_old(now, 2 * rtt.probe_timeout(peer_ack_delay()));
+  recovery.forget_old(now, 2 * rtt.probe_timeout(0ns));
 }
 
 void Session::Parts::on_packet(Instant now, MutableByteSpan packet, const Datagram& datagram) {
@@ -34,7 +34,7 @@ void Session::Parts::on_packet(Instant now, MutableByteSpan packet, const Datagr
   }
   switch (header->type) {
     case wire::PacketType::kHandshake:
-      return on_handshake(now, *header, packet);
+      return on_handshake(now, *header, packet, datagram.from);
     case wire::PacketType::kRetry:
       return on_retry(*header, packet);
     case wire::PacketType::kData:
@@ -45,7 +45,10 @@ void Session::Parts::on_packet(Instant now, MutableByteSpan packet, const Datagr
 
 void Session::Parts::on_sealed(Instant now, const wire::PacketHeader& header, MutableByteSpan packet,
                                const Datagram& datagram) {
+  if (!keys && mutant(Mutant::kKeysBeforeFinished) && exchange && exchange->heard_peer()) establish(now);
   if (!keys) return drop(wire::DropReason::kNotEstablished);
+  if (mutant(Mutant::kForgetEpochRoll) && crypto::epoch_of(header.number, config.epoch_shift) != KeyEpoch(0))
+    return drop(wire::DropReason::kBadEpoch);
   switch (replay.check(header.number)) {
     case crypto::ReplayWindow::Verdict::kNew:
       break;

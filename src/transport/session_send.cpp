@@ -74,7 +74,8 @@ void Session::Parts::record(const SentPacket& packet) {
 /// Seals out[16, 16 + body) where it lies, behind the header that this writes, and records the packet.
 Transmit Session::Parts::seal_control(Instant now, MutableByteSpan out, std::size_t body, SentPacket packet,
                                       bool ack_now) {
-  const PacketNumber number(recovery.next_number());
+  PacketNumber number(recovery.next_number());
+  if (mutant(Mutant::kReusePacketNumberAfterPto) && recovery.pto_count() != 0) number = number - 1;
   wire::encode(wire::PacketHeader{.type = wire::PacketType::kControl,
                                   .flags = ack_now ? wire::kFlagAckNow : std::uint8_t{0},
                                   .receiver = remote_id,

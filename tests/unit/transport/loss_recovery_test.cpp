@@ -182,6 +182,21 @@ TEST_F(LossRecoveryTest, AWindowOfAHundredThousandPacketsIsCheapToAcknowledge) {
   recovery.check_invariants();
 }
 
+TEST_F(LossRecoveryTest, HistoryNeverKeepsNewPacketsFromBeingSent) {
+  LossRecovery small(64);
+  SentPacket p;
+  p.sent_at = kStart;
+  p.bytes = 1000;
+  p.flags = SentPacket::kData | SentPacket::kAckEliciting;
+  for (int i = 0; i != 60; ++i) small.on_sent(p);
+  const wire::PacketRange last{PacketNumber(59), PacketNumber(59)};
+  small.on_ack(kStart, {&last, 1}, recorder);
+  small.detect_lost(kStart, rtt, recorder);
+  EXPECT_EQ(small.room(), 4U);
+  small.forget_old(kStart, 10s);  // the lost ones are young, and still they go: all but 57 and 58, which are in flight
+  EXPECT_EQ(small.room(), 61U);
+}
+
 TEST_F(LossRecoveryTest, EveryRandomHistoryBalances) {
   std::uint64_t x = 88172645463325252ULL;
   const auto random = [&x](std::uint64_t bound) {

@@ -77,10 +77,12 @@ class CountingSink final : public Sink {
   std::size_t in_flight = 0;
 };
 
-// Arguments: engine, offloads.
+// Arguments: engine, offloads, and whether the receiver polls instead of sleeping: the difference is the cost of waking
+// up.
 void trains(benchmark::State& state) {
   const auto engine = state.range(0) != 0 ? Engine::kUring : Engine::kEpoll;
   const bool offload = state.range(1) != 0;
+  const Duration receiver_patience = state.range(2) != 0 ? Duration(0) : kPatience;
   Shard from = open_shard(engine, offload);
   Shard to = open_shard(engine, offload);
   if (!from.driver || !to.driver) {
@@ -93,7 +95,7 @@ void trains(benchmark::State& state) {
   double send_cpu = 0;
   std::thread thread([&] {
     pin(1);
-    while (!stop.load(std::memory_order_relaxed)) to.driver->turn(to.driver->now() + kPatience, receiver);
+    while (!stop.load(std::memory_order_relaxed)) to.driver->turn(to.driver->now() + receiver_patience, receiver);
     receive_cpu = thread_cpu_seconds();
   });
   pin(0);
@@ -139,11 +141,13 @@ void trains(benchmark::State& state) {
   state.counters["lost_MB"] = static_cast<double>(lost) / 1e6;
 }
 BENCHMARK(trains)
-    ->ArgNames({"uring", "offload"})
-    ->Args({1, 1})
-    ->Args({0, 1})
-    ->Args({1, 0})
-    ->Args({0, 0})
+    ->ArgNames({"uring", "offload", "poll"})
+    ->Args({1, 1, 0})
+    ->Args({0, 1, 0})
+    ->Args({1, 1, 1})
+    ->Args({0, 1, 1})
+    ->Args({1, 0, 0})
+    ->Args({0, 0, 0})
     ->UseRealTime();
 
 void empty_turn(benchmark::State& state) {

@@ -45,7 +45,8 @@ void Session::Parts::on_packet(Instant now, MutableByteSpan packet, const Datagr
 
 void Session::Parts::on_sealed(Instant now, const wire::PacketHeader& header, MutableByteSpan packet,
                                const Datagram& datagram) {
-  if (!keys && mutant(Mutant::kKeysBeforeFinished) && exchange && exchange->heard_peer()) establish(now);
+  if (!keys && mutant(Mutant::kKeysBeforeFinished) && exchange && exchange->heard_peer())
+    establish(now, packet.size(), datagram.from);
   if (!keys) return drop(wire::DropReason::kNotEstablished);
   if (mutant(Mutant::kForgetEpochRoll) && crypto::epoch_of(header.number, config.epoch_shift) != KeyEpoch(0))
     return drop(wire::DropReason::kBadEpoch);

@@ -114,7 +114,6 @@ TEST(ShareHasher, NoticesAFileThatChangesWhileItIsHashed) {
   const TempDirectory dir;
   write_file(dir / "a", seeded_bytes(8 << 20, 1));
   for (const bool shrink : {false, true}) {
-    std::atomic<bool> cancel{false};
     HashOptions options{.threads = 1, .chunk_bytes = 16384};
     bool changed = false;
     options.on_progress = [&](std::uint64_t, std::uint64_t) {

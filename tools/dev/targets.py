@@ -26,8 +26,10 @@ def executables(build_dir, folder):
 def needed_by_tests(build_dir, names):
     build = read(build_dir, 'meson-info')['directories']['build']
     files = {target['id']: target['filename'] for target in read(build_dir, 'intro-targets')}
-    found = set()
-    for test in read(build_dir, 'intro-tests'):
+    found, tests = set(), read(build_dir, 'intro-tests')
+    if not any(name in test['name'] for test in tests for name in names):
+        sys.exit(f'no test is named like this: {" ".join(names)}')
+    for test in tests:
         if any(name in test['name'] for name in names):
             wanted = test['cmd'] + [path for target in test['depends'] for path in files.get(target, [])]
             wanted = [os.path.normpath(path) for path in wanted]

@@ -36,12 +36,10 @@ Association::Association(std::unique_ptr<transport::Session> session, SessionUse
                          std::unique_ptr<SessionUser> owned, std::uint64_t incarnation)
     : owned_(std::move(owned)), user_(&user), session_(std::move(session)), incarnation_(incarnation) {}
 
-bool Association::Arrived::add(std::uint64_t number) {
-  const bool highest = number >= numbers.size();
-  if (highest) numbers.resize(number + 1);
+void Association::Arrived::add(std::uint64_t number) {
+  if (number >= numbers.size()) numbers.resize(number + 1);
   if (!numbers[number]) ++count;
   numbers[number] = true;
-  return highest;
 }
 
 void Association::check_packet(Judge& judge, ByteSpan packet) {
@@ -79,24 +77,28 @@ void Association::check_sent(Judge& judge, Trace& trace, Instant now, ByteSpan b
 
 void Association::before_genuine(Instant now, ByteSpan bytes, std::size_t segment_size) {
   remote_before_ = session_->remote();
-  higher_in_batch_ = false;
+  batch_end_ = 0;
+  state_before_ = session_->state();
   last_arrival_ = now;
   ptos_at_last_arrival_ = session_->stats().pto_total;
   each_segment(bytes, segment_size, [&](ByteSpan packet) {
     const auto header = wire::decode_header(packet);
     if (!header || header->type == wire::PacketType::kRetry) return;
-    if (header->type == wire::PacketType::kHandshake)
-      handshake_arrived_.add(header->number.value());
-    else if (sealed_arrived_.add(header->number.value()))
-      higher_in_batch_ = true;
+    if (header->type == wire::PacketType::kHandshake) {
+      ++handshakes_arrived_;
+      return;
+    }
+    sealed_arrived_.add(header->number.value());
+    batch_end_ = std::max(batch_end_, header->number.value() + 1);
   });
 }
 
 void Association::after_genuine(Judge& judge) {
-  if (session_->remote() != remote_before_)
-    judge.expect(higher_in_batch_ || session_->state() == SessionState::kHandshake, "an old packet moved the path");
+  if (session_->remote() != remote_before_ && state_before_ == SessionState::kEstablished)
+    judge.expect(batch_end_ > opened_end_, "an old packet moved the path");
+  if (session_->state() != SessionState::kHandshake) opened_end_ = std::max(opened_end_, batch_end_);
   const SessionStats stats = session_->stats();
-  judge.expect(stats.packets_received <= sealed_arrived_.count + handshake_arrived_.count, "a packet was taken twice");
+  judge.expect(stats.packets_received <= sealed_arrived_.count + handshakes_arrived_, "a packet was taken twice");
   judge.expect(stats.key_epoch_receive >= receive_epoch_, "the receiving key epoch went back");
   receive_epoch_ = stats.key_epoch_receive;
   if (sealed_arrived_.count != 0)
@@ -115,8 +117,9 @@ void Association::after_forged(Judge& judge) {
   judge.expect(session_->state() == state_before_ && same_but_drops(session_->stats(), stats_before_),
                "a forged packet changed the session");
   judge.expect(session_->remote() == remote_before_, "a forged packet moved the path");
-  // Before the address is validated each received byte is worth three: timers that waited for them may start.
-  if (state_before_ != SessionState::kHandshake)
+  // Each byte from an address that is not validated is worth three, so timers that waited for them may start; and who
+  // is closing repeats its CLOSE to whoever sends.
+  if (state_before_ == SessionState::kEstablished && stats_before_.path_changes == 0)
     judge.expect(session_->next_deadline() == deadline_before_, "a forged packet moved a timer");
 }
 
@@ -127,8 +130,6 @@ void Association::check_turn(Judge& judge, Instant now, bool sent_something) {
   if (next_sealed_ > 0)
     judge.expect(stats.key_epoch_send == (next_sealed_ - 1) >> kSimEpochShift,
                  "the sending key epoch is not that of the packet numbers");
-  if (session_->state() == SessionState::kEstablished && full_frame_room_ == 0)
-    full_frame_room_ = session_->frame_room();
 
   if (session_->next_deadline() <= now && !sent_something)
     ++idle_wakeups_;

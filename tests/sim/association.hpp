@@ -40,7 +40,10 @@ class Association {
   void check_turn(Judge& judge, Instant now, bool sent_something);
 
   std::uint64_t sealed_packets_sent() const { return next_sealed_; }
-  std::size_t full_frame_room() const { return full_frame_room_; }
+  /// No record and no frame is kept: everything sent is acknowledged or given up.
+  bool holds_nothing() const {
+    return session_->stats().bytes_in_flight == 0 && session_->frame_room() == transport::SessionConfig{}.small_frames;
+  }
 
  private:
   void check_packet(Judge& judge, ByteSpan packet);
@@ -57,11 +60,12 @@ class Association {
   struct Arrived {
     std::vector<bool> numbers;
     std::uint64_t count = 0;
-    bool add(std::uint64_t number);
+    void add(std::uint64_t number);
   };
-  Arrived handshake_arrived_;
-  Arrived sealed_arrived_;  ///< its size is one more than the highest number
-  bool higher_in_batch_ = false;
+  std::uint64_t handshakes_arrived_ = 0;  ///< all of them: repetitions are the exchange's to notice
+  Arrived sealed_arrived_;                ///< its size is one more than the highest number
+  std::uint64_t batch_end_ = 0;           ///< one more than the highest number of the call that is running
+  std::uint64_t opened_end_ = 0;          ///< one more than the highest that came while there were keys
   Address remote_before_;
   transport::SessionStats stats_before_;
   transport::SessionState state_before_{};
@@ -71,7 +75,6 @@ class Association {
   Instant last_arrival_;
   unsigned idle_wakeups_ = 0;
   unsigned turns_ = 0;
-  std::size_t full_frame_room_ = 0;
 };
 
 }  // namespace peernet::sim

@@ -11,21 +11,22 @@ namespace peernet::sim {
 namespace {
 constexpr std::size_t kRecords = 64;
 constexpr std::size_t kRecent = 4;
-constexpr std::size_t kOwnAddresses = 8;
 }  // namespace
 
 Attacker::Attacker(const AttackProfile& profile, std::uint64_t seed, bool ipv6)
     : profile_(profile), rng_(seed), ipv6_(ipv6), protection_(crypto::AeadBackend::kAuto) {}
 
-Address Attacker::own_address() {
-  const auto host = static_cast<std::uint8_t>(rng_.below(kOwnAddresses));
+Address Attacker::own_address(std::uint64_t number) const {
+  const auto host = static_cast<std::uint8_t>(number);
   Address address = Address::v4(203, 0, 113, host, static_cast<std::uint16_t>(6000 + host));
   if (ipv6_) address.ip[0] = std::byte{0x20};
   return address;
 }
 
-bool Attacker::is_mine(const Address& address) const {
-  return address.port >= 6000 && address.port < 6000 + kOwnAddresses;
+std::vector<Address> Attacker::addresses() const {
+  std::vector<Address> out;
+  for (std::uint64_t i = 0; i < kOwnAddresses; ++i) out.push_back(own_address(i));
+  return out;
 }
 
 std::optional<Datagram> Attacker::observe(const Datagram& datagram) {
@@ -41,8 +42,7 @@ std::optional<Datagram> Attacker::observe(const Datagram& datagram) {
   if (profile_.spoofed <= 0 || !rng_.chance(profile_.spoofed / 2000)) return std::nullopt;
   Datagram copy = datagram;
   copy.origin = Origin::kRepeated;
-  copy.receives = 0;
-  copy.from = own_address();
+  copy.from = any_own_address();
   return copy;
 }
 
@@ -142,7 +142,7 @@ Datagram Attacker::strike(const std::array<Address, 2>& ends) {
   const Kind kind = draw_kind();
   if (kind == Kind::kFlood) target_ = kServer;
   d.to = ends[target_];
-  d.from = rng_.chance(0.5) ? ends[1 - target_] : own_address();
+  d.from = rng_.chance(0.5) ? ends[1 - target_] : any_own_address();
   switch (kind) {
     case Kind::kGarbage:
       d.bytes = random_bytes(1472);
@@ -154,20 +154,19 @@ Datagram Attacker::strike(const std::array<Address, 2>& ends) {
       break;
     case Kind::kFlood:
       d.bytes = first_packet();
-      d.from = own_address();
+      d.from = any_own_address();
       break;
     case Kind::kReplayed:
     case Kind::kTampered: {
       const Datagram* model = recorded();
       if (model == nullptr) break;
       d = *model;
-      d.receives = 0;
       target_ = d.to.port == 4000 ? kServer : kClient;
       d.to = ends[target_];
       if (kind == Kind::kTampered) tamper(d.bytes);
       d.origin = d.bytes == model->bytes ? Origin::kRepeated : Origin::kTampered;
       // Every other replay comes from an address of his own.
-      if (rng_.chance(0.5)) d.from = own_address();
+      if (rng_.chance(0.5)) d.from = any_own_address();
       break;
     }
   }

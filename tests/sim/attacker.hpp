@@ -27,9 +27,11 @@ class Attacker {
   /// Which end the last strike was meant for.
   std::size_t target() const { return target_; }
 
-  bool is_mine(const Address& address) const;
+  /// Those that he sends from, and sees the answers to.
+  std::vector<Address> addresses() const;
 
  private:
+  static constexpr std::uint64_t kOwnAddresses = 8;
   enum class Kind : std::uint8_t { kGarbage, kEmpty, kForged, kReplayed, kTampered, kFlood };
 
   Kind draw_kind();
@@ -38,7 +40,8 @@ class Attacker {
   std::vector<std::byte> forged();
   std::vector<std::byte> first_packet();
   void tamper(std::vector<std::byte>& bytes);
-  Address own_address();
+  Address own_address(std::uint64_t number) const;
+  Address any_own_address() { return own_address(rng_.below(kOwnAddresses)); }
 
   AttackProfile profile_;
   Rng rng_;

@@ -21,6 +21,7 @@ struct Datagram {
   std::vector<std::byte> bytes;
   Address from;
   Address to;
+  Address meant_for;     ///< where its sender sent it; the attacker may carry it elsewhere
   std::uint8_t ecn = 0;  ///< the two ECN bits as in io::Received
   Origin origin = Origin::kGenuine;
   std::uint32_t incarnation = 0;  ///< the client's how-manieth session was current when it was sent

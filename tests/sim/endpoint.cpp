@@ -15,6 +15,14 @@ std::uint64_t socket_charge(std::size_t bytes) {
   return (bytes + 512 + 255) / 256 * 256 + 640;
 }
 
+transport::AcceptorOptions acceptor_options(const Scenario& scenario) {
+  transport::AcceptorOptions options;
+  options.token_secret.fill(static_cast<std::byte>(scenario.seed));
+  options.retry_above = scenario.demand_retry ? 0 : kHalfOpenLimit;
+  options.max_half_open = kSessionLimit;
+  return options;
+}
+
 constexpr std::size_t kMaxCoalesced = 64;
 constexpr int kMaxDatagramsPerTurn = 100'000;
 
@@ -24,10 +32,8 @@ Endpoint::Endpoint(Setup setup)
     : setup_(std::move(setup)),
       clock_(setup_.clock_origin, setup_.scenario.hosts[setup_.side].drift_ppm),
       rng_(setup_.scenario.seed * 2 + setup_.side + 0xe0d),
-      protection_(crypto::AeadBackend::kAuto),
-      out_(wire::kMaxDatagram + 1) {
-  for (auto& b : retry_secret_) b = static_cast<std::byte>(rng_.next());
-}
+      acceptor_(acceptor_options(setup_.scenario), crypto::AeadBackend::kAuto),
+      out_(wire::kMaxDatagram + 1) {}
 
 SessionId Endpoint::new_id() {
   for (;;) {
@@ -61,6 +67,7 @@ Association& Endpoint::connect(Instant world_now, const Address& to, SessionUser
   auto session = std::make_unique<Session>(config, setup_.handshakes.start_initiator(), now_);
   associations_.emplace_back(std::move(session), user, nullptr, incarnation);
   Association& made = associations_.back();
+  user.attach(made.session());
   made.ledger().validate(to);  // an initiator chose the address itself
   by_id_[config.local_id.value()] = &made;
   received_at_ = 0;
@@ -97,74 +104,49 @@ Association* Endpoint::route(const Datagram& datagram) {
   if (header->type != wire::PacketType::kHandshake || !setup_.make_user) return nullptr;
   const auto handshake = wire::decode_handshake(*header, datagram.bytes);
   if (!handshake) return nullptr;
-  if (const auto it = by_initiator_.find(handshake->initiator_id); it != by_initiator_.end()) return it->second;
+  const auto known = by_initiator_.find({datagram.from, handshake->initiator_id});
+  if (known != by_initiator_.end()) return known->second;
   return accept(datagram);
 }
 
 Association* Endpoint::accept(const Datagram& datagram) {
-  if (datagram.bytes.size() < wire::kMinDatagram) return nullptr;
-  const auto packet = wire::decode_header(datagram.bytes);
-  const auto header = wire::decode_handshake(*packet, datagram.bytes);
-  // Nothing is kept for a packet whose tag is wrong: it may be a corrupted copy of a good one.
-  const std::size_t clear = wire::clear_size(*header);
-  const ByteSpan bytes(datagram.bytes);
-  protection_.rekey(header->initiator_id);
-  if (!protection_.open(crypto::InitialProtection::From::kInitiator, packet->number, bytes.first(clear),
-                        bytes.subspan(clear), out_))
-    return nullptr;
-
-  const std::uint64_t now_s = static_cast<std::uint64_t>(now_.ns()) / 1'000'000'000;
-  const crypto::RetryTokenClaim claim{datagram.from, header->initiator_id, now_s};
-  const bool token_good = !header->token.empty() && crypto::check_retry_token(retry_secret_, claim, header->token) ==
-                                                        crypto::RetryTokenCheck::kValid;
   const auto half_open = std::count_if(associations_.begin(), associations_.end(), [](const Association& a) {
     return a.session().state() == SessionState::kHandshake;
   });
-  if (!token_good && (setup_.scenario.demand_retry || static_cast<std::size_t>(half_open) >= kHalfOpenLimit)) {
-    send_retry(datagram, *header);
-    return nullptr;
-  }
   if (associations_.size() >= kSessionLimit) return nullptr;
+  const transport::Verdict verdict =
+      acceptor_.on_packet({now_, datagram.bytes, datagram.from, static_cast<std::uint32_t>(half_open)});
+  if (const auto* retry = std::get_if<transport::SendRetry>(&verdict)) {
+    setup_.judge.expect(retry->size <= wire::kAmplificationFactor * datagram.bytes.size(), "RETRY amplifies");
+    ++retries_sent_;
+    setup_.emit(datagram.from, 0, ByteSpan(retry->bytes).first(retry->size));
+  }
+  const auto* yes = std::get_if<transport::Accept>(&verdict);
+  if (yes == nullptr) return nullptr;
   transport::SessionConfig config = base_config();
   config.role = transport::Role::kResponder;
   config.local_id = new_id();
-  config.first_receiver_id = packet->receiver;
-  config.initiator_id = header->initiator_id;
-  config.remote_id = header->sender;
+  config.first_receiver_id = yes->first_receiver_id;
+  config.initiator_id = yes->initiator_id;
+  config.remote_id = yes->initiator_session;
   config.remote = datagram.from;
-  config.address_validated = token_good;
+  config.address_validated = yes->address_validated;
   config.seed = rng_.next();
   auto session = std::make_unique<Session>(config, setup_.handshakes.start_responder(), now_);
   auto user = setup_.make_user();
   SessionUser& borrowed = *user;
   const std::uint64_t incarnation = datagram.origin == Origin::kForged ? 0 : datagram.incarnation;
   associations_.emplace_back(std::move(session), borrowed, std::move(user), incarnation);
-  by_id_[config.local_id.value()] = &associations_.back();
-  by_initiator_[header->initiator_id] = &associations_.back();
-  return &associations_.back();
-}
-
-void Endpoint::send_retry(const Datagram& datagram, const wire::HandshakeHeader& header) {
-  const std::uint64_t now_s = static_cast<std::uint64_t>(now_.ns()) / 1'000'000'000;
-  const crypto::RetryToken token = crypto::make_retry_token(retry_secret_, {datagram.from, header.initiator_id, now_s});
-  wire::Retry retry;
-  retry.packet.type = wire::PacketType::kRetry;
-  retry.packet.receiver = header.sender;
-  retry.initiator_id = header.initiator_id;
-  retry.token = token;
-  std::array<std::byte, 256> bytes;
-  ByteWriter w(bytes);
-  PN_CHECK(wire::encode(retry, w));
-  const auto tag = protection_.retry_tag(w.written());
-  w.bytes(tag);
-  PN_CHECK(!w.failed());
-  setup_.judge.expect(w.position() <= wire::kAmplificationFactor * datagram.bytes.size(), "RETRY amplifies");
-  ++retries_sent_;
-  setup_.emit(datagram.from, 0, w.written());
+  Association& made = associations_.back();
+  by_id_[config.local_id.value()] = &made;
+  by_initiator_[{datagram.from, yes->initiator_id}] = &made;
+  borrowed.attach(made.session());
+  return &made;
 }
 
 bool Endpoint::joins(const Run& run, const Datagram& next, Association* to) {
-  const bool same_way = run.to == to && run.first.from == next.from && run.first.ecn == next.ecn;
+  const bool same_way =
+      run.to == to && run.first.from == next.from && run.first.ecn == next.ecn && run.first.meant_for == next.meant_for;
   const bool unchanged = run.first.origin <= Origin::kRepeated && next.origin <= Origin::kRepeated;
   const bool fits = run.count < kMaxCoalesced && run.bytes.size() % run.segment_size == 0 &&
                     next.bytes.size() <= run.segment_size && run.bytes.size() + next.bytes.size() <= 65535;
@@ -176,15 +158,12 @@ void Endpoint::hand_in(Run& run) {
   Association& a = *run.to;
   const bool genuine = run.first.origin <= Origin::kRepeated;
   const bool ours = a.incarnation() != 0 && genuine && run.first.incarnation == a.incarnation();
-  bool proves = false;
-  if (setup_.side == kServer && ours) {
-    const int index = address_index(run.first.from);
-    proves = index >= 0 && (run.first.receives >> index & 1U) != 0;
-  }
-  a.ledger().on_received(run.first.from, run.bytes.size(), proves);
-  if (setup_.side == kClient && genuine) {
-    const int index = address_index(run.first.to);
-    if (index >= 0) received_at_ |= 1U << index;
+  a.ledger().on_received(run.first.from, run.bytes.size());
+  for (std::size_t i = 0; i < std::min<std::size_t>(numbered_addresses->size(), 32); ++i) {
+    const std::uint32_t bit = std::uint32_t{1} << i;
+    if (setup_.side == kServer && ours && (run.first.receives & bit) != 0)
+      a.ledger().validate((*numbered_addresses)[i]);
+    if (setup_.side == kClient && genuine && (*numbered_addresses)[i] == run.first.meant_for) received_at_ |= bit;
   }
   if (genuine)
     a.before_genuine(now_, run.bytes, run.segment_size);
@@ -302,7 +281,7 @@ void Endpoint::reap() {
     }
     setup_.judge.expect(it->session().next_deadline().is_never(), "a closed session still has a timer");
     by_id_.erase(it->session().local_id().value());
-    if (setup_.make_user) by_initiator_.erase(it->session().initiator_id());
+    std::erase_if(by_initiator_, [&](const auto& entry) { return entry.second == &*it; });
     it = associations_.erase(it);
   }
 }
@@ -311,7 +290,8 @@ void Endpoint::plan(Instant world_now) {
   const HostProfile& host = setup_.scenario.hosts[setup_.side];
   const Duration late(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(host.lateness.count()) + 1)) + 1);
   Instant at = clock_.world(budget_retry_);
-  for (const Association& a : associations_) at = std::min(at, clock_.world(a.session().next_deadline()));
+  for (Association& a : associations_)
+    at = std::min({at, clock_.world(a.session().next_deadline()), clock_.world(a.user().wake_at())});
   if (!inbox_.empty()) at = std::min(at, last_turn_ + host.batch_window);
   if (at.is_never()) {
     next_turn_ = at;

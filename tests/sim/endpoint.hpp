@@ -10,11 +10,10 @@
 #include <vector>
 
 #include "crypto/handshake.hpp"
-#include "crypto/initial_keys.hpp"
-#include "crypto/retry_token.hpp"
 #include "sim/association.hpp"
 #include "sim/local_clock.hpp"
 #include "sim/scenario.hpp"
+#include "transport/acceptor.hpp"
 #include "wire/packet.hpp"
 
 namespace peernet::sim {
@@ -69,8 +68,8 @@ class Endpoint {
   std::uint64_t foreign_datagrams() const { return foreign_; }
   std::uint64_t retries_sent() const { return retries_sent_; }
   std::uint64_t turns() const { return turns_; }
-  /// Index of a known address, for received_at().
-  std::function<int(const Address&)> address_index;
+  /// The addresses that received_at() and Datagram::receives number; the world's, which outlives this.
+  const std::vector<Address>* numbered_addresses = nullptr;
 
  private:
   struct Run {  ///< neighbours of the inbox that one call hands in
@@ -83,7 +82,6 @@ class Endpoint {
 
   Association* route(const Datagram& datagram);
   Association* accept(const Datagram& datagram);
-  void send_retry(const Datagram& datagram, const wire::HandshakeHeader& header);
   bool joins(const Run& run, const Datagram& next, Association* to);
   void hand_in(Run& run);
   void hand_in_all();
@@ -98,11 +96,10 @@ class Endpoint {
   Setup setup_;
   LocalClock clock_;
   Rng rng_;
-  Hash256 retry_secret_{};
-  crypto::InitialProtection protection_;
+  transport::Acceptor acceptor_;
   std::list<Association> associations_;
   std::map<std::uint32_t, Association*> by_id_;
-  std::map<std::uint64_t, Association*> by_initiator_;
+  std::map<std::pair<Address, std::uint64_t>, Association*> by_initiator_;
   std::vector<Datagram> inbox_;
   std::uint64_t inbox_charge_ = 0;
   std::vector<std::byte> out_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/check.hpp"
+#include "base/rng.hpp"
 #include "base/time.hpp"
 
 namespace peernet::sim {
@@ -20,8 +21,9 @@ class LocalClock {
   Instant world(Instant local_at) const {
     if (local_at.is_never()) return local_at;
     if (local_at <= local_base_) return world_base_;
-    const std::int64_t wanted = (local_at - local_base_).count();
-    Instant at = world_base_ + Duration(wanted - scaled(wanted));
+    const auto wanted = static_cast<Wide>((local_at - local_base_).count());
+    Instant at = world_base_ +
+                 Duration(static_cast<std::int64_t>(wanted * 1'000'000 / static_cast<Wide>(1'000'000 + drift_ppm_)));
     while (local(at) < local_at) at += Duration(1 + (local_at - local(at)).count());
     return at;
   }

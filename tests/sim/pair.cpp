@@ -53,7 +53,9 @@ Pair::Pair(const Scenario& scenario, bool verbose)
       rng_(scenario.seed ^ 0x9a12),
       attacker_(scenario.attack, scenario.seed ^ 0xa77ac, scenario.ipv6),
       server_address_(host(scenario.ipv6, 2, 1, kServerPort)) {
+  numbered_ = attacker_.addresses();
   client_addresses_.push_back(host(scenario.ipv6, 1, 1, kClientPort));
+  numbered_.push_back(client_addresses_.back());
   const SharedWorld world{judge_, trace_, content_, scenario_.app};
   for (const std::size_t side : {kClient, kServer}) {
     handshakes_[side] = make_handshakes(side);
@@ -69,7 +71,7 @@ Pair::Pair(const Scenario& scenario, bool verbose)
         return std::make_unique<Source>(world, handshakes_[kServer]->local_id(), *requester_, rng_.next());
       };
     endpoints_[side] = std::make_unique<Endpoint>(std::move(setup));
-    endpoints_[side]->address_index = [this](const Address& a) { return address_index(a); };
+    endpoints_[side]->numbered_addresses = &numbered_;
   }
 }
 
@@ -79,17 +81,25 @@ void Pair::say(const char* what, const char* detail) const {
   if (verbose_) std::printf("%12.6f %s %s\n", static_cast<double>(now_.ns()) * 1e-9, what, detail);
 }
 
-int Pair::address_index(const Address& address) const {
-  for (std::size_t i = 0; i < client_addresses_.size() && i < 32; ++i)
-    if (client_addresses_[i] == address) return static_cast<int>(i);
-  return -1;
+void Pair::say_packet(const char* what, std::size_t side, const Datagram& d) const {
+  if (!verbose_) return;
+  static constexpr std::array<const char*, 4> kTypes{"HANDSHAKE", "RETRY", "DATA", "CONTROL"};
+  static constexpr std::array<const char*, 4> kOrigins{"", " repeated", " tampered", " forged"};
+  const auto header = wire::decode_header(d.bytes);
+  std::printf("%12.6f   %s %s %u -> %u %zu bytes%s", static_cast<double>(now_.ns()) * 1e-9,
+              side == kClient ? "client" : "server", what, d.from.port, d.to.port, d.bytes.size(),
+              kOrigins[static_cast<std::size_t>(d.origin)]);
+  if (header)
+    std::printf(" %s to %08x number %llu", kTypes[static_cast<std::size_t>(header->type) - 0x51],
+                header->receiver.value(), static_cast<unsigned long long>(header->number.value()));
+  std::printf("\n");
 }
 
 void Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan packet) {
   Datagram d;
   d.bytes.assign(packet.begin(), packet.end());
   d.from = side == kClient ? client_addresses_.back() : server_address_;
-  d.to = to;
+  d.to = d.meant_for = to;
   d.ecn = ecn;
   if (side == kClient) {
     d.receives = endpoints_[kClient]->received_at();
@@ -97,6 +107,7 @@ void Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan 
   }
   judge_.expect(ip_bytes(d) <= scenario_.interface_mtu, "a datagram is longer than the interface allows");
   ++report_.handed_to_links;
+  say_packet("sends", side, d);
   if (auto copy = attacker_.observe(d); copy && !healed_) {
     const std::size_t target = 1 - side;
     queue_.push(now_ + 1us, Arrive{target, std::move(*copy)});
@@ -110,6 +121,7 @@ void Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan 
 void Pair::deliver(std::size_t side, Datagram datagram) {
   const Address& here = side == kClient ? client_addresses_.back() : server_address_;
   if (datagram.to != here) return;
+  say_packet("gets", side, datagram);
   endpoints_[side]->receive(now_, std::move(datagram));
   plan_turn(side);
 }
@@ -126,8 +138,7 @@ void Pair::open_session() {
   ++incarnation_;
   ++report_.sessions;
   say("connect");
-  Association& made = endpoints_[kClient]->connect(now_, server_address_, *requester_, incarnation_);
-  requester_->attach(made.session());
+  endpoints_[kClient]->connect(now_, server_address_, *requester_, incarnation_);
   plan_turn(kClient);
 }
 
@@ -175,6 +186,7 @@ void Pair::begin(const TimedEvent& event) {
       endpoints_[kServer]->jump_clock(now_, event.lasts);
       break;
   }
+  if (client_addresses_.back() != old) numbered_.push_back(client_addresses_.back());
   plan_turn(kClient);
   plan_turn(kServer);
 }
@@ -214,8 +226,7 @@ bool Pair::at_rest() {
   Association* theirs = endpoints_[kServer]->find_incarnation(incarnation_);
   if (mine == nullptr || theirs == nullptr || !mine->session().established()) return false;
   auto& source = static_cast<Source&>(theirs->user());
-  for (Association* a : {mine, theirs})
-    if (a->session().stats().bytes_in_flight != 0 || a->session().frame_room() != a->full_frame_room()) return false;
+  if (!mine->holds_nothing() || !theirs->holds_nothing()) return false;
   return source.idle() && requester_->idle() && requester_->chatter().heard_all(source.chatter().sent()) &&
          source.chatter().heard_all(requester_->chatter().sent());
 }

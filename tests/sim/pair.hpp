@@ -86,8 +86,8 @@ class Pair {
   void check_credit();
   bool at_rest();
   void check_clean_path();
-  int address_index(const Address& address) const;
   void say(const char* what, const char* detail = "") const;
+  void say_packet(const char* what, std::size_t side, const Datagram& datagram) const;
   std::unique_ptr<crypto::HandshakeFactory> make_handshakes(std::size_t side) const;
 
   Scenario scenario_;
@@ -105,6 +105,7 @@ class Pair {
   std::array<Instant, 2> planned_{Instant::never(), Instant::never()};
   Attacker attacker_;
   std::vector<Address> client_addresses_;  ///< outside of the NAT, the last one is current
+  std::vector<Address> numbered_;          ///< the client's and the attacker's, for Datagram::receives
   Address server_address_;
   std::vector<Link::Arrival> arrivals_;
   Phase phase_ = Phase::kTransfer;

@@ -78,6 +78,7 @@ void Requester::ask_to_join(transport::Session& session) {
 
 void Requester::on_frame(const wire::Frame& frame) {
   world_.trace.add(0xf0 + frame.index());
+  heard_ = true;
   world_.judge.expect(session_ != nullptr, "a frame was delivered after the session had ended");
   if (chatter_.on_frame(frame) || session_ == nullptr) return;
   if (const auto* answer = std::get_if<wire::JoinResFrame>(&frame)) {
@@ -127,6 +128,7 @@ void Requester::on_data(RequestId request, DataRange range) {
                             "wrong bytes were delivered as authentic");
       });
   target_.reset();
+  heard_ = true;
   bytes_received_ += fresh;
   if (asked.got.total() == asked.length) end(request, true);
 }
@@ -186,14 +188,35 @@ void Requester::ask(transport::Session& session) {
   }
 }
 
-void Requester::turn(transport::Session& session, Instant) {
+/// Who waits for bytes has nothing in flight: after a change of its address behind a NAT nobody would ever hear of it.
+void Requester::probe_silence(transport::Session& session, Instant now) {
+  if (heard_ || active_.empty()) {
+    heard_ = false;
+    heard_at_ = now;
+    patience_ = std::max<Duration>(4 * session.rtt(), 300ms);
+  } else if (now >= heard_at_ + patience_) {
+    session.send(wire::PingFrame{rng_.next()});
+    heard_at_ = now;
+    patience_ *= 2;
+  }
+}
+
+Instant Requester::wake_at() const {
+  return session_ == nullptr || active_.empty() ? Instant::never() : heard_at_ + patience_;
+}
+
+void Requester::turn(transport::Session& session, Instant now) {
   if (session_ != &session || !session.established()) return;
+  probe_silence(session, now);
   if (join_ == Join::kNot) ask_to_join(session);
   if (join_ != Join::kDone) return;
   ask(session);
-  if (world_.app.cancel > 0 && !active_.empty() && rng_.chance(world_.app.cancel / 8)) {
+  if (cancels_left_ > 0 && !active_.empty() && rng_.chance(world_.app.cancel / 8)) {
     Active& victim = active_[rng_.below(active_.size())];
-    if (!victim.cancelling && session.send(wire::CancelFrame{victim.id})) victim.cancelling = true;
+    if (!victim.cancelling && session.send(wire::CancelFrame{victim.id})) {
+      victim.cancelling = true;
+      --cancels_left_;
+    }
   }
   chatter_.turn(session);
 }

@@ -26,7 +26,7 @@ class Requester final : public SessionUser {
   Requester(SharedWorld world, const NodeId& self, std::uint64_t seed);
 
   /// The next session is ours to use; the previous one, if any, has ended.
-  void attach(transport::Session& session);
+  void attach(transport::Session& session) override;
   bool complete() const { return ranges_done_ == ranges_.size(); }
   bool idle() const { return active_.empty(); }
   bool session_ended() const { return session_ == nullptr; }
@@ -48,6 +48,7 @@ class Requester final : public SessionUser {
   void on_data_acked(RequestId, transport::DataRange) override;
   void on_closed(const transport::CloseReason& reason) override;
   void turn(transport::Session& session, Instant now) override;
+  Instant wake_at() const override;
   bool wants_to_send() const override { return false; }
   transport::SealedTrain seal(transport::Session&, Instant, MutableByteSpan) override { return {}; }
 
@@ -73,6 +74,7 @@ class Requester final : public SessionUser {
   void ask(transport::Session& session);
   void end(RequestId id, bool done);
   void ask_to_join(transport::Session& session);
+  void probe_silence(transport::Session& session, Instant now);
 
   SharedWorld world_;
   NodeId self_;
@@ -97,8 +99,12 @@ class Requester final : public SessionUser {
   std::uint64_t ended_ = 0;
   std::uint64_t sessions_established_ = 0;
   std::size_t ranges_done_ = 0;
+  unsigned cancels_left_ = 20;  ///< or a long range on a slow path would never be whole
   std::uint32_t next_id_ = 1;
   Join join_ = Join::kNot;
+  bool heard_ = false;   ///< since the last turn
+  Instant heard_at_;     ///< the turn in which something was heard last
+  Duration patience_{};  ///< silence after which a PING goes out; doubles
 };
 
 /// Both sides of the pair know the same content under the same swarm key.

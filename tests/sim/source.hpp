@@ -13,7 +13,7 @@ class Source final : public SessionUser {
  public:
   Source(SharedWorld world, const NodeId& self, const Requester& requester, std::uint64_t seed);
 
-  void attach(transport::Session& session) { session_ = &session; }
+  void attach(transport::Session& session) override { session_ = &session; }
   bool idle() const { return jobs_.empty(); }
   bool was_established() const { return established_; }
   bool ended() const { return ended_; }
@@ -28,6 +28,7 @@ class Source final : public SessionUser {
   void on_data_acked(RequestId request, transport::DataRange range) override;
   void on_closed(const transport::CloseReason& reason) override;
   void turn(transport::Session& session, Instant now) override;
+  Instant wake_at() const override { return Instant::never(); }
   bool wants_to_send() const override;
   transport::SealedTrain seal(transport::Session& session, Instant now, MutableByteSpan train) override;
 

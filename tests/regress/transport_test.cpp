@@ -1,0 +1,53 @@
+// Bugs of the transport that the simulator found, each as small as it gets.
+#include <gtest/gtest.h>
+
+#include "sim/pair.hpp"
+#include "transport/mtu_search.hpp"
+#include "transport/rtt.hpp"
+
+namespace peernet {
+namespace {
+
+// A NAT gave the initiator another port between its first packet and its Finished; the responder called the first
+// address validated and sent it 65 KB (pair seed 1559).
+TEST(TransportRegress, AFinishedFromAnotherAddressValidatesNeitherAddress) {
+  sim::Scenario s = sim::calm_scenario(1);
+  s.interface_mtu = 65535;
+  s.app.content_bytes = 100'000;
+  s.events.push_back({Instant() + 25ms, sim::EventKind::kRebindPort, 0s, 0});  // the responder's flight is on its way
+  s.hurt_for = 60s;
+  const sim::PairReport report = sim::Pair(s).run();
+  EXPECT_TRUE(report.passed) << report.reason;
+  EXPECT_EQ(report.bytes, s.app.content_bytes);
+}
+
+// A probe taken for lost got through after its successor was sent; the successor's loss then restarted a search that
+// had nothing to find, and probes went out for ever (pair seed 4194).
+TEST(TransportRegress, ALateProbeEndsTheSearchForGood) {
+  using transport::MtuSearch;
+  const Instant now = Instant() + 1s;
+  MtuSearch search(1472, true);
+  ASSERT_EQ(search.probe_size(now), 1472U);
+  search.on_probe_sent();
+  search.on_probe_lost(now);
+  ASSERT_EQ(search.probe_size(now), 1472U);
+  search.on_probe_sent();
+  EXPECT_TRUE(search.on_probe_acked(now, 1472));
+  search.on_probe_lost(now);
+  EXPECT_EQ(search.probe_size(now), 0U);
+  EXPECT_TRUE(search.next_probe_at().is_never());
+}
+
+// A clock that jumped by an hour became a round trip of an hour: the next probe was hours away, and so was the end of
+// an idle session (pair seed 2768).
+TEST(TransportRegress, AJumpOfTheClockIsNoRoundTrip) {
+  transport::RttEstimator rtt(100ms);
+  rtt.on_sample(20ms, 0ns, 25ms);
+  const Duration before = rtt.probe_timeout(25ms);
+  rtt.on_sample(3600s, 0ns, 25ms);
+  EXPECT_EQ(rtt.probe_timeout(25ms), before);
+  EXPECT_EQ(rtt.latest(), 20ms);
+}
+
+}  // namespace
+}  // namespace peernet

@@ -91,5 +91,20 @@ def unguarded_headers(root):
             if path.endswith('.hpp') and not path.endswith('_body.hpp') and '#pragma once' not in lines_of(root, path)]
 
 
+def dead_references(root):
+    """Links of documents to files, and paths they name in backticks, lead to something (build/ is made, not kept)."""
+    found = []
+    for path in files(root):
+        if not path.endswith('.md'):
+            continue
+        for number, line in enumerate(lines_of(root, path), 1):
+            links = [link.split('#')[0] for link in re.findall(r'\]\(([^)\s]+)\)', line) if '://' not in link]
+            paths = re.findall(r'`((?:src|tests|tools|docs|include|bench)/[\w./-]*)`', line)
+            wanted = [(link, os.path.join(os.path.dirname(path), link)) for link in links if link] + [(name, name) for name in paths]
+            found += [f'{path}:{number}: {name}: there is no such file' for name, target in wanted
+                      if not os.path.exists(os.path.join(root, target))]
+    return found
+
+
 def bad_skips(root):
     return run_tests.SkipList(os.path.join(root, 'tests', 'skips.txt')).errors

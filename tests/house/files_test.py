@@ -34,6 +34,9 @@ class Files(unittest.TestCase):
     def test_each_header_is_guarded(self):
         self.check(files.unguarded_headers(ROOT))
 
+    def test_documents_lead_to_files_that_exist(self):
+        self.check(files.dead_references(ROOT))
+
     def test_each_skip_has_its_reason(self):
         self.check(files.bad_skips(ROOT))
 
@@ -81,6 +84,13 @@ class Planted(unittest.TestCase):
     def test_a_header_without_guard_is_found(self):
         self.write('src/wire/a.hpp', 'int f();\n')
         self.assertEqual(len(files.unguarded_headers(self.dir.name)), 1)
+
+    def test_a_dead_reference_is_found(self):
+        self.write('docs/real.md')
+        self.write('src/wire/packet.hpp')
+        self.write('src/wire/README.md', '[a](../../docs/real.md#part) [b](https://example.org/x) `src/wire/packet.hpp` `src/<room>/x`\n'
+                   '[c](gone.md)\n`src/wire/gone.hpp`\n')
+        self.assertEqual(len(files.dead_references(self.dir.name)), 2)
 
     def test_a_skip_without_reason_is_found(self):
         self.write('tests/skips.txt', 'unit_io/Uring.Sends\nunit_io/Uring.Sends |\nunit_io | why\n# remark\n\na/b | why\n')

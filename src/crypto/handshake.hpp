@@ -40,7 +40,8 @@ class Handshake {
   /// The peer's proven identity. Only when finished (our own bug otherwise).
   virtual NodeId peer_id() const = 0;
 
-  /// The session's secrets, bound to `context`: version, initiator_id, both session ids, both parameter blocks. Only
+  /// The session's secrets: 96 bytes of the TLS exporter (RFC 8446 7.5, label "EXPORTER-peernet-pn1") in the order of
+  /// SessionSecrets, bound to `context`: version, initiator_id, both session ids, both parameter blocks. Only
   /// when finished (our own bug otherwise).
   virtual SessionSecrets export_secrets(ByteSpan context) const = 0;
 };

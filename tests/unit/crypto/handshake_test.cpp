@@ -181,6 +181,16 @@ TEST_F(TlsHandshakes, APlainOpensslClientThatDoesEverythingRightIsAccepted) {
   EXPECT_EQ(initiator->peer_id(), server.id());
 }
 
+TEST_F(TlsHandshakes, SecretsAreTheExportersBytesInTheDocumentedOrder) {
+  RawTls client(RawTls::Side::kClient, RawTls::Options{});
+  const std::unique_ptr<Handshake> responder = b_->start_responder();
+  ASSERT_TRUE(client.run_against(*responder));
+  const Bytes context = from_text("version, ids, blocks");
+  const SessionSecrets secrets = responder->export_secrets(context);
+  EXPECT_EQ(to_hex(client.exported(context)),
+            to_hex(secrets.initiator_to_responder) + to_hex(secrets.responder_to_initiator) + to_hex(secrets.binding));
+}
+
 TEST_F(TlsHandshakes, EveryOtherKindOfPeerIsRefused) {
   using Change = void (*)(RawTls::Options&);
   const struct {

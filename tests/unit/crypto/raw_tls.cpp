@@ -81,6 +81,16 @@ void RawTls::use_certificate(Certificate kind) {
   EVP_PKEY_free(key);
 }
 
+Bytes RawTls::exported(ByteSpan context) const {
+  constexpr std::string_view kLabel = "EXPORTER-peernet-pn1";
+  Bytes out(96);
+  EXPECT_EQ(SSL_export_keying_material(ssl_, reinterpret_cast<unsigned char*>(out.data()), out.size(), kLabel.data(),
+                                       kLabel.size(), reinterpret_cast<const unsigned char*>(context.data()),
+                                       context.size(), 1),
+            1);
+  return out;
+}
+
 bool RawTls::run_against(Handshake& ours) {
   std::size_t taken = 0;
   bool done = false;

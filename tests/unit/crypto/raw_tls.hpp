@@ -31,6 +31,8 @@ class RawTls {
   /// True if both sides finish and nothing that was said is refused.
   bool run_against(Handshake& ours);
   NodeId id() const { return id_; }
+  /// 96 bytes of RFC 8446 7.5 key material under PN/1's label.
+  Bytes exported(ByteSpan context) const;
 
  private:
   void use_certificate(Certificate kind);

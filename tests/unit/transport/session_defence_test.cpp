@@ -1,0 +1,181 @@
+// What nobody can do to a session: forge, replay, amplify, move it with old packets, or talk to it after its end.
+#include <gtest/gtest.h>
+
+#include "session_pair.hpp"
+
+namespace peernet::transport {
+namespace {
+
+using test::Flying;
+using test::Pair;
+
+std::uint64_t dropped(const Session& session, wire::DropReason reason) {
+  return session.stats().dropped[static_cast<std::size_t>(reason)];
+}
+
+TEST(SessionDefence, ForgedPacketsChangeNothing) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  pair.run(1s);
+  const SessionStats before = pair.responder->stats();
+  const Instant deadline = pair.responder->next_deadline();
+  Rng rng(5);
+  for (int i = 0; i != 10'000; ++i) {
+    std::vector<std::byte> forged(40 + rng.below(1400));
+    for (std::byte& b : forged) b = static_cast<std::byte>(rng.next());
+    wire::encode(wire::PacketHeader{.type = static_cast<wire::PacketType>(0x51 + rng.below(4)),
+                                    .flags = 1,
+                                    .receiver = SessionId(0x2000),
+                                    .number = PacketNumber(rng.below(1000))},
+                 MutableByteSpan(forged).first<wire::kHeaderSize>());
+    pair.inject(true, forged, Address::v4(6, 6, 6, 6, 6));
+  }
+  const SessionStats after = pair.responder->stats();
+  EXPECT_EQ(after.packets_received, before.packets_received);
+  EXPECT_EQ(after.packets_sent, before.packets_sent);
+  EXPECT_EQ(pair.responder->next_deadline(), deadline);
+  EXPECT_EQ(pair.responder->remote(), pair.initiator_address);
+  EXPECT_TRUE(pair.responder->established());
+  EXPECT_GT(dropped(*pair.responder, wire::DropReason::kBadTag), 0U);
+}
+
+TEST(SessionDefence, ACopiedPacketIsTakenOnce) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  pair.run(100ms);
+  std::vector<Flying> seen;
+  pair.rule = [&](Flying& f) {
+    if (f.to_responder) seen.push_back(f);
+    return true;
+  };
+  pair.transfer(pair.initiator_user, pair.responder_user, 1, 100'000);
+  ASSERT_TRUE(pair.run_until([&] { return pair.initiator_user.acked_bytes == 100'000; }));
+  pair.run(1s);  // all of them have arrived
+  const std::uint64_t received = pair.responder_user.received;
+  pair.responder_user.marked[1].assign(100'000, false);  // its owner would take them all again
+  for (const Flying& f : seen) pair.inject(true, f.bytes, f.from);
+  EXPECT_EQ(pair.responder_user.received, received);
+  EXPECT_EQ(dropped(*pair.responder, wire::DropReason::kReplayed), seen.size());
+}
+
+TEST(SessionDefence, CorruptedFileBytesAreNeverMarked) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  Rng rng(11);
+  pair.rule = [&](Flying& f) {
+    if (rng.chance(0.05)) f.bytes[rng.below(f.bytes.size())] ^= std::byte{0x20};
+    return true;
+  };
+  pair.transfer(pair.initiator_user, pair.responder_user, 1, 500'000);
+  ASSERT_TRUE(pair.run_until([&] { return pair.responder_user.received == 500'000; }));
+  EXPECT_TRUE(pair.responder_user.complete(1));
+  EXPECT_GT(dropped(*pair.responder, wire::DropReason::kBadTag), 0U);
+}
+
+TEST(SessionDefence, AResponderNeverSendsMoreThanThreeTimesWhatItGot) {
+  Pair pair;
+  std::uint64_t in = 0;
+  std::uint64_t out = 0;
+  pair.rule = [&](Flying& f) {
+    if (f.to_responder) {
+      in += f.bytes.size();
+      return in <= 1200;  // nothing but the first packet ever arrives
+    }
+    out += f.bytes.size();
+    return false;
+  };
+  pair.run(12s);
+  EXPECT_GT(out, 0U);
+  EXPECT_LE(out, 3U * 1200);
+  EXPECT_EQ(pair.responder_user.reason.cause, CloseCause::kHandshakeTimeout);
+  EXPECT_EQ(pair.initiator_user.reason.cause, CloseCause::kHandshakeTimeout);
+}
+
+TEST(SessionDefence, ANewPortKeepsTheSessionAndOldPacketsDoNotMoveItBack) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  pair.run(500ms);
+  const Address home = pair.initiator_address;
+  std::optional<Flying> old;
+  pair.rule = [&](Flying& f) {
+    if (f.to_responder && !old) {
+      old = f;
+      return false;
+    }
+    return true;
+  };
+  ASSERT_TRUE(pair.initiator->send(wire::CancelFrame{RequestId(1)}));
+  pair.run(1ms);
+  ASSERT_TRUE(old);
+  pair.initiator_address.port = 5555;
+  ASSERT_TRUE(pair.initiator->send(wire::CancelFrame{RequestId(2)}));
+  pair.run(500ms);
+  EXPECT_EQ(pair.responder->remote(), pair.initiator_address);
+  EXPECT_EQ(pair.responder->stats().path_changes, 1U);
+  const std::uint64_t received = pair.responder->stats().packets_received;
+  pair.inject(true, old->bytes, home);
+  EXPECT_EQ(pair.responder->stats().packets_received, received + 1);  // authentic and new, but not the newest
+  EXPECT_EQ(pair.responder->remote(), pair.initiator_address);
+}
+
+TEST(SessionDefence, NothingIsDeliveredAfterTheEnd) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  pair.run(500ms);
+  pair.transfer(pair.initiator_user, pair.responder_user, 1, 10'000);
+  pair.run(1ms);  // the bytes are on their way
+  pair.responder->close(pair.now, wire::CloseCode::kNone, "", pair.responder_user);
+  pair.run(500ms);
+  EXPECT_EQ(pair.responder_user.received, 0U);
+  EXPECT_GT(dropped(*pair.responder, wire::DropReason::kClosed), 0U);
+}
+
+TEST(SessionDefence, LostMtuProbesAreNoCongestion) {
+  Pair pair;
+  pair.rule = [](Flying& f) { return f.bytes.size() <= 1300; };
+  ASSERT_TRUE(pair.connect());
+  pair.transfer(pair.initiator_user, pair.responder_user, 1, 300'000);
+  ASSERT_TRUE(pair.run_until([&] { return pair.responder_user.received == 300'000; }));
+  pair.run(2s);
+  EXPECT_GE(pair.initiator->stats().packets_lost, 3U);
+  EXPECT_EQ(pair.initiator->stats().congestion_events, 0U);
+  EXPECT_LE(pair.initiator->stats().mtu, 1300U);
+  EXPECT_GE(pair.initiator->stats().mtu, 1284U);
+}
+
+TEST(SessionDefence, KeyEpochsRollDuringATransfer) {
+  Pair pair({.adjust = [](SessionConfig& c) { c.epoch_shift = 8; }});
+  ASSERT_TRUE(pair.connect());
+  pair.transfer(pair.initiator_user, pair.responder_user, 1, 2'000'000);
+  ASSERT_TRUE(pair.run_until([&] { return pair.responder_user.received == 2'000'000; }));
+  EXPECT_TRUE(pair.responder_user.complete(1));
+  EXPECT_GE(pair.responder->stats().key_epoch_receive, 5U);
+}
+
+TEST(SessionDefence, AFullFrameStoreSaysNoAndLosesNothing) {
+  Pair pair({.adjust = [](SessionConfig& c) { c.small_frames = 16; }});
+  ASSERT_TRUE(pair.connect());
+  std::size_t taken = 0;
+  while (pair.initiator->send(wire::CancelFrame{RequestId(1)})) ++taken;
+  EXPECT_EQ(taken, 16U);
+  ASSERT_TRUE(pair.run_until([&] { return pair.responder_user.frames.size() == taken; }));
+  pair.run(1s);
+  EXPECT_EQ(pair.initiator->frame_room(), 16U);
+}
+
+TEST(SessionDefence, SealedPacketsBeforeTheFinishedAreDroppedAndSentAgain) {
+  Pair pair;
+  int held = 0;
+  pair.rule = [&](Flying& f) {  // the Finished flight is lost, the REQUEST right behind it is not
+    const bool finished =
+        f.to_responder && f.bytes.size() < 1200 && f.bytes[0] == static_cast<std::byte>(wire::PacketType::kHandshake);
+    return !(finished && held++ < 1);
+  };
+  ASSERT_TRUE(pair.run_until([&] { return pair.initiator->established(); }));
+  ASSERT_TRUE(pair.initiator->send(wire::CancelFrame{RequestId(3)}));
+  ASSERT_TRUE(pair.run_until([&] { return !pair.responder_user.frames.empty(); }));
+  EXPECT_GE(dropped(*pair.responder, wire::DropReason::kNotEstablished), 1U);
+}
+
+}  // namespace
+}  // namespace peernet::transport

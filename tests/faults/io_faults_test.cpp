@@ -299,7 +299,7 @@ TEST_P(DriverFaultTest, AFullSendBufferDelaysAndLosesNothing) {
       // Loopback alone never fills a send buffer; a queue in front of it does.
       if (::unshare(CLONE_NEWNET) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return kCannot;
       if (!loopback_up()) return kCannot;
-      if (std::system("tc qdisc add dev lo root tbf rate 400mbit burst 128k limit 4m") != 0) return kCannot;
+      if (std::system("tc qdisc add dev lo root tbf rate 8kbit burst 128k limit 4m") != 0) return kCannot;
       options.offload = offload;
       options.socket_buffer_bytes = 64 << 10;
       const auto a = make_end(options);
@@ -317,19 +317,27 @@ TEST_P(DriverFaultTest, AFullSendBufferDelaysAndLosesNothing) {
         send.bytes = first ? large : small;
         send.segment_size = first ? 1400 : 1200;
         EXPECT_TRUE(a->driver->submit_send(send));
-        if (i % 5 == 4) a->driver->flush();
+        if (i == kTrains / 2) a->driver->flush();
       }
+      a->driver->flush();
+      // 128 KiB have passed, 128 KiB wait in the queue, the rest has no room.
+      turn_some({a.get(), b.get()});
+      EXPECT_LT(a->seen.sent.size(), kTrains);
+      if (GetParam() == Engine::kEpoll || !offload) {
+        EXPECT_GT(a->driver->stats().sends_blocked, 0U);
+      }
+      if (std::system("tc qdisc change dev lo root tbf rate 1gbit burst 128k limit 4m") != 0) return kCannot;
+      const auto kick = data_datagram(8, 0);  // the queue looks at its new rate when something comes
+      EXPECT_TRUE(b->driver->submit_send({OpToken(0), b->address(), kick, 8, 0, kDataSocket}));
       EXPECT_TRUE(turn_until({a.get(), b.get()}, [&] { return a->seen.sent.size() == kTrains; }));
-      const std::size_t total = kTrains / 2 * (large.size() + small.size());
+      const std::size_t total = kTrains / 2 * (large.size() + small.size()) + kick.size();
       EXPECT_TRUE(turn_until({b.get()}, [&] { return b->seen.bytes() == total; }));
       for (const auto& [token, result] : a->seen.sent)
         EXPECT_EQ(result, static_cast<std::int32_t>(token < kTrains / 2 ? large.size() : small.size())) << token;
       std::map<std::size_t, std::size_t> sizes;
       for (const auto& datagram : b->seen.datagrams()) ++sizes[datagram.size()];
-      EXPECT_EQ(sizes, (std::map<std::size_t, std::size_t>{{1200, kTrains / 2 * 40}, {1400, kTrains / 2 * 40}}));
-      if (GetParam() == Engine::kEpoll || !offload) {
-        EXPECT_GT(a->driver->stats().sends_blocked, 0U);
-      }
+      EXPECT_EQ(sizes,
+                (std::map<std::size_t, std::size_t>{{8, 1}, {1200, kTrains / 2 * 40}, {1400, kTrains / 2 * 40}}));
       return kPassed;
     });
     ASSERT_EQ(end, kPassed) << "needs a network namespace and tc (package iproute2)";

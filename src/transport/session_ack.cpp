@@ -136,7 +136,8 @@ void Session::Parts::on_packet_lost(std::uint64_t pn, const SentPacket& packet) 
     return;
   }
   const std::uint16_t chain = static_cast<std::uint16_t>(packet.offset);
-  if (mutant(Mutant::kNeverRetransmitRequest) && frames.first_type(chain) == wire::FrameType::kRequest)
+  if (mutant(Mutant::kNeverRetransmitRequest) && chain != kNoFrame &&
+      frames.first_type(chain) == wire::FrameType::kRequest)
     return frames.release(chain);
   stats.frames_retransmitted += frames.requeue(chain);
 }

@@ -357,7 +357,9 @@ void Fetch::publish_numbers() {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   options_.transfer->bytes_received.store(download_->received_bytes(), kRelaxed);
   options_.transfer->bytes_duplicate.store(download_->duplicate_bytes(), kRelaxed);
-  if (store_) options_.transfer->bytes_resumed.store(store_->resumed_bytes(), kRelaxed);
+  if (!store_) return;
+  options_.transfer->bytes_resumed.store(store_->resumed_bytes(), kRelaxed);
+  if (stage_ != Stage::kDone) options_.transfer->bytes_done.store(store_->present_bytes(), kRelaxed);
 }
 
 // ---------------------------------------------------------------------------------------------- ending
@@ -397,6 +399,7 @@ void Fetch::cancel() {
 void Fetch::done(std::uint64_t bytes) {
   stage_ = Stage::kDone;
   publish_numbers();
+  options_.transfer->bytes_done.store(bytes, std::memory_order_relaxed);
   end_sessions(wire::CloseCode::kNone);
   const double seconds = static_cast<double>((shard_->now() - started_).count()) * 1e-9;
   Event event{.kind = EventKind::kDone, .bytes = bytes, .seconds = seconds};

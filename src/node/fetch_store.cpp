@@ -110,9 +110,8 @@ struct FetchStore::FinishJob {
 
   std::int64_t run() {
     auto done = publish ? part->publish(sync) : part->finish(finish);
-    if (done) return 0;
-    error = done.error();
-    return error.os_error != 0 ? -error.os_error : -EIO;
+    if (!done) error = done.error();
+    return storage::completion_of(done);
   }
 };
 
@@ -201,6 +200,7 @@ void FetchStore::take_present(std::span<const storage::Extent> extents) {
     hoped_.set(chunk);
     resume_->forget(chunk);
     planner_->on_present(chunk, true);
+    present_bytes_ += options_.core.chunk_span(chunk);
   }
   if (!part_->resumed()) return;
   hoped_.merge(resume_->hoped());
@@ -224,6 +224,7 @@ void FetchStore::run_checks(Instant) {
       resume_->on_checked(result.chunk, result.matches);
       if (result.matches) {
         resumed_bytes_ += options_.core.chunk_span(result.chunk);
+        present_bytes_ += options_.core.chunk_span(result.chunk);
         planner_->on_present(result.chunk, durable);
       }
       push({.kind = StoreEvent::Kind::kChecked, .chunk = result.chunk, .good = result.matches});
@@ -249,7 +250,7 @@ void FetchStore::submit(const storage::WriteOp& op, Instant now) {
       MutableByteSpan buffer = buffers_[op.slot.value()];
       if (op.length > op.payload_length)
         std::memset(buffer.data() + op.payload_length, 0, op.length - op.payload_length);
-      if (direct_) {
+      if (op.direct) {
         queued = driver_.submit_write(token, direct_file_, buffer.first(op.length), op.file_offset);
         driver_ops_ += queued ? 1 : 0;
       } else {
@@ -316,6 +317,7 @@ void FetchStore::take_planner_events() {
     const auto slot = static_cast<std::uint16_t>(event->slot.value());
     switch (event->kind) {
       case WriteEventKind::kWritten:
+        present_bytes_ += options_.core.chunk_span(event->chunk);
         push({.kind = StoreEvent::Kind::kWritten, .chunk = event->chunk, .slot = slot, .has_slot = event->has_slot});
         break;
       case WriteEventKind::kReleased:
@@ -367,11 +369,9 @@ void FetchStore::pump(Instant now) {
     planner_->resume();
   }
   if (!stopped_) {
-    for (std::size_t n = deferred_.size(); n > 0; --n) {
-      const storage::WriteOp op = deferred_.front();
-      deferred_.pop_front();
-      submit(op, now);
-    }
+    std::swap(deferred_, again_);
+    for (const storage::WriteOp& op : again_) submit(op, now);
+    again_.clear();
     while (deferred_.empty()) {
       const auto op = planner_->poll_op(now);
       if (!op) break;
@@ -382,10 +382,12 @@ void FetchStore::pump(Instant now) {
 }
 
 std::optional<StoreEvent> FetchStore::poll_event() {
-  if (events_.empty()) return std::nullopt;
-  const StoreEvent event = events_.front();
-  events_.pop_front();
-  return event;
+  if (next_event_ == events_.size()) {  // empty: the memory is used again
+    events_.clear();
+    next_event_ = 0;
+    return std::nullopt;
+  }
+  return events_[next_event_++];
 }
 
 Instant FetchStore::next_deadline() const {

@@ -3,9 +3,9 @@
 // back as an event.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "content/entries.hpp"
 #include "content/table.hpp"
@@ -80,6 +80,8 @@ class FetchStore {
   const std::string& final_path() const { return final_path_; }
   const std::string& part_path() const { return part_path_; }
   std::uint64_t resumed_bytes() const { return resumed_bytes_; }
+  /// Of the content, what the part file holds and is verified.
+  std::uint64_t present_bytes() const { return present_bytes_; }
   bool published() const { return planner_ && planner_->published(); }
   /// Chunks of an earlier run still to be read back.
   bool checking() const { return resume_ && !resume_->done(); }
@@ -113,9 +115,10 @@ class FetchStore {
   std::unique_ptr<storage::ChunkChecker> checker_;
   std::optional<content::ZeroChunks> zeros_;
   content::ChunkMap hoped_;
-  std::vector<MutableByteSpan> buffers_;   // by slot, while a chunk is held
-  std::deque<storage::WriteOp> deferred_;  // did not fit into a queue
-  std::deque<StoreEvent> events_;
+  std::vector<MutableByteSpan> buffers_;            // by slot, while a chunk is held
+  std::vector<storage::WriteOp> deferred_, again_;  // did not fit into a queue
+  std::vector<StoreEvent> events_;
+  std::size_t next_event_ = 0;
   std::optional<ChunkIndex> check_next_;
   io::FileHandle fsync_file_;
   io::FileHandle direct_file_;
@@ -129,6 +132,7 @@ class FetchStore {
   std::string final_path_;
   std::string part_path_;
   std::uint64_t resumed_bytes_ = 0;
+  std::uint64_t present_bytes_ = 0;
 };
 
 }  // namespace peernet::node

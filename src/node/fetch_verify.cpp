@@ -256,8 +256,6 @@ void Fetch::take_store_events(Instant now) {
         made_progress(now);
         paused_for_space_ = false;
         if (event->has_slot) download_->on_written(AssemblyIndex(event->slot));
-        const std::uint64_t bytes = transfer.bytes_done.load(std::memory_order_relaxed);
-        transfer.bytes_done.store(bytes + core_->chunk_span(event->chunk), std::memory_order_relaxed);
         break;
       }
       case StoreEvent::Kind::kReleased:

@@ -20,9 +20,11 @@ inline constexpr std::size_t kSendMemory =
 
 // Per shard, in.
 inline constexpr std::uint32_t kMaxPeers = 4096;              ///< sessions, half-open ones included
-inline constexpr std::uint32_t kMaxHalfOpen = 256;            ///< above this a handshake is answered with RETRY
-inline constexpr std::uint32_t kMaxHalfOpenValidated = 1024;  ///< above this even with a token it is dropped
 inline constexpr std::uint32_t kReceiveBuffers = 16;
+
+// Per process: a half-open session holds about 68 KiB, nearly all of it TLS state.
+inline constexpr std::uint32_t kMaxHalfOpen = 64;            ///< above this a handshake is answered with RETRY
+inline constexpr std::uint32_t kMaxHalfOpenValidated = 256;  ///< above this even with a token it is dropped
 
 // Per download.
 inline constexpr std::size_t kAssemblyMemory = 24u << 20;  ///< chunks being received, verified and written

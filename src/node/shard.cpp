@@ -38,8 +38,8 @@ crypto::AeadBackend backend_of(AeadChoice choice) {
 transport::AcceptorOptions acceptor_options(const NodeContext& context) {
   transport::AcceptorOptions options;
   options.token_secret = context.retry_secret;
-  options.retry_above = kMaxHalfOpen;
-  options.max_half_open = kMaxHalfOpenValidated;
+  options.retry_above = std::max(kMaxHalfOpen / context.shard_count, 8u);
+  options.max_half_open = std::max(kMaxHalfOpenValidated / context.shard_count, 32u);
   return options;
 }
 
@@ -55,18 +55,17 @@ Shard::Shard(NodeContext& context, std::uint8_t index)
     : context_(context),
       index_(index),
       rng_(seed_from(random_)),
-      memory_(kSendMemory + kFetchMemory),
-      fetch_memory_(memory_.span().last(kFetchMemory)),
-      trains_(memory_.span().first(kTrainBytes * kTrains), kTrainBytes, kTrains),
-      controls_(memory_.span().subspan(kTrainBytes * (kTrains + kReadBlocks), kControlBytes * kControlSlots),
-                kControlBytes, kControlSlots),
+      memory_(kFetchMemory + kSendMemory),
+      fetch_memory_(memory_.span().first(kFetchMemory)),
+      trains_(send_memory().first(kTrainBytes * kTrains), kTrainBytes, kTrains),
+      controls_(send_memory().last(kControlBytes * kControlSlots), kControlBytes, kControlSlots),
       train_sends_(kTrains),
       control_sends_(kControlSlots),
       peers_(kMaxPeers),
       sessions_(kMaxPeers),
       acceptor_(acceptor_options(context), backend_of(context.config.aead)),
       timers_(Instant::from_ns(0), kTimerTick, kMaxPeers),
-      serving_(*this, memory_.span().subspan(kTrainBytes * kTrains, kTrainBytes * kReadBlocks)),
+      serving_(*this, send_memory().subspan(kTrainBytes * kTrains, kTrainBytes * kReadBlocks)),
       transmit_buffer_(kTrainBytes) {
   touched_.reserve(64);
   sending_.reserve(64);

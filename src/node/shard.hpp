@@ -123,6 +123,7 @@ class Shard final : private io::Sink {
   Instant next_deadline();
 
   // shard.cpp
+  MutableByteSpan send_memory() const { return memory_.span().last(kSendMemory); }
   Peer* add_peer(transport::SessionConfig config, std::unique_ptr<crypto::Handshake> handshake);
   void no_longer_half_open(Peer& peer);
   void bury_dead_peers();
@@ -137,7 +138,7 @@ class Shard final : private io::Sink {
   Rng rng_;
   ShardCounters counters_;
   io::DriverInfo info_;
-  PageRegion memory_;  // the driver's region: send memory, then chunk memory
+  PageRegion memory_;  // the driver's region: chunk memory (pinned by the MiB from its start), then send memory
   MutableByteSpan fetch_memory_;
   SlotPool trains_;
   SlotPool controls_;

@@ -52,6 +52,7 @@ void Association::check_packet(Judge& judge, ByteSpan packet) {
   judge.expect(header->receiver == session_->remote_id(), "a packet carries a receiver id that is not the peer's");
   std::uint64_t& next = handshake ? next_handshake_ : next_sealed_;
   judge.expect(header->number.value() >= next, "a packet number was used twice, or went back");
+  if (!handshake && header->number.value() > next) newest_skipped_ = header->number.value() - 1;
   next = header->number.value() + 1;
   if (handshake) return;
   judge.expect(session_->state() != SessionState::kHandshake,

@@ -39,7 +39,10 @@ class Association {
   /// Books that must balance after every turn.
   void check_turn(Judge& judge, Instant now, bool sent_something);
 
+  /// One more than the highest sealed number sent.
   std::uint64_t sealed_packets_sent() const { return next_sealed_; }
+  /// The newest number that was left out between two packets; 0: none so far (the first packet is number 0).
+  std::uint64_t newest_skipped() const { return newest_skipped_; }
   /// No record and no frame is kept: everything sent is acknowledged or given up.
   bool holds_nothing() const {
     return session_->stats().bytes_in_flight == 0 && session_->frame_room() == transport::SessionConfig{}.small_frames;
@@ -56,6 +59,7 @@ class Association {
 
   std::uint64_t next_handshake_ = 0;  ///< lowest number that has not been used yet, per number space
   std::uint64_t next_sealed_ = 0;
+  std::uint64_t newest_skipped_ = 0;
   /// Packet numbers that were handed in unchanged.
   struct Arrived {
     std::vector<bool> numbers;

@@ -24,6 +24,7 @@ struct Datagram {
   Address meant_for;     ///< where its sender sent it; the attacker may carry it elsewhere
   std::uint8_t ecn = 0;  ///< the two ECN bits as in io::Received
   Origin origin = Origin::kGenuine;
+  bool lie = false;               ///< sealed with the right keys by a peer that lies
   std::uint32_t incarnation = 0;  ///< the client's how-manieth session was current when it was sent
   std::uint32_t receives = 0;  ///< bit i: its sender had by then received something that was sent to address number i
 };

@@ -50,7 +50,7 @@ transport::SessionConfig Endpoint::base_config() const {
   config.parameters.max_datagram =
       static_cast<std::uint16_t>(std::min<std::uint32_t>(s.interface_mtu - (s.ipv6 ? 48 : 28), wire::kMaxDatagram));
   config.parameters.max_requests = static_cast<std::uint16_t>(s.app.max_requests);
-  config.parameters.ciphers = s.seed % 3 == 0 ? wire::kCipherAes256Gcm : wire::kCiphersKnown;
+  config.parameters.ciphers = s.aes_256 ? wire::kCipherAes256Gcm : wire::kCiphersKnown;
   config.parameters.instance_id = s.seed * 2 + setup_.side;
   return config;
 }
@@ -148,9 +148,10 @@ bool Endpoint::joins(const Run& run, const Datagram& next, Association* to) {
   const bool same_way =
       run.to == to && run.first.from == next.from && run.first.ecn == next.ecn && run.first.meant_for == next.meant_for;
   const bool unchanged = run.first.origin <= Origin::kRepeated && next.origin <= Origin::kRepeated;
+  const bool honest = !run.first.lie && !next.lie;
   const bool fits = run.count < kMaxCoalesced && run.bytes.size() % run.segment_size == 0 &&
                     next.bytes.size() <= run.segment_size && run.bytes.size() + next.bytes.size() <= 65535;
-  return same_way && unchanged && fits && rng_.chance(setup_.scenario.hosts[setup_.side].gro);
+  return same_way && unchanged && honest && fits && rng_.chance(setup_.scenario.hosts[setup_.side].gro);
 }
 
 void Endpoint::hand_in(Run& run) {
@@ -175,6 +176,8 @@ void Endpoint::hand_in(Run& run) {
   datagram.from = run.first.from;
   datagram.ecn = run.first.ecn;
   a.session().on_datagram(now_, datagram, a.user());
+  if (run.first.lie)
+    setup_.judge.expect(a.session().state() != SessionState::kEstablished, "a peer's lie did not end the session");
   if (genuine)
     a.after_genuine(setup_.judge);
   else if (a.incarnation() != 0)
@@ -194,7 +197,7 @@ void Endpoint::hand_in_all() {
     }
     if (run.to != nullptr && joins(run, datagram, to)) {
       run.bytes.insert(run.bytes.end(), datagram.bytes.begin(), datagram.bytes.end());
-      run.first.receives &= datagram.receives;  // what all of them prove
+      run.first.receives |= datagram.receives;  // nothing is sent before the last of them was handed in
       ++run.count;
       continue;
     }

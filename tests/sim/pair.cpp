@@ -39,11 +39,13 @@ crypto::Identity identity(std::size_t side) {
 
 }  // namespace
 
-std::unique_ptr<crypto::HandshakeFactory> Pair::make_handshakes(std::size_t side) const {
-  if (!scenario_.real_tls) return std::make_unique<StandinHandshakeFactory>(node_id(side), scenario_.seed * 2 + side);
+std::unique_ptr<SpyingFactory> Pair::make_handshakes(std::size_t side) const {
+  if (!scenario_.real_tls)
+    return std::make_unique<SpyingFactory>(
+        std::make_unique<StandinHandshakeFactory>(node_id(side), scenario_.seed * 2 + side));
   auto made = crypto::make_tls_handshake_factory(identity(side));
   PN_CHECK(made.has_value());
-  return std::move(*made);
+  return std::make_unique<SpyingFactory>(std::move(*made));
 }
 
 Pair::Pair(const Scenario& scenario, bool verbose)
@@ -134,12 +136,53 @@ void Pair::plan_turn(std::size_t side) {
 }
 
 void Pair::open_session() {
+  lie_after_skip_.reset();
   reconnecting_ = false;
   ++incarnation_;
   ++report_.sessions;
   say("connect");
   endpoints_[kClient]->connect(now_, server_address_, *requester_, incarnation_);
   plan_turn(kClient);
+}
+
+void Pair::close_by_choice(std::size_t side) {
+  Association* association = endpoints_[side]->find_incarnation(incarnation_);
+  if (association == nullptr || !association->session().established() || phase_ != Phase::kTransfer) return;
+  endpoints_[side]->close(now_, *association);
+  advance_phase();
+}
+
+/// The client's node turns evil for one packet; then it is what it was, and starts anew.
+void Pair::tell(Lie lie) {
+  Association* mine = endpoints_[kClient]->find_incarnation(incarnation_);
+  Association* theirs = endpoints_[kServer]->find_incarnation(incarnation_);
+  if (mine == nullptr || theirs == nullptr || !mine->session().established() || !theirs->session().established())
+    return;
+  if (phase_ != Phase::kTransfer || !handshakes_[kClient]->last_secrets()) return;
+  const std::uint64_t sent = theirs->sealed_packets_sent();
+  if (sent == 0) return;
+  // A number that was left out long ago is forgotten: the lie is told when it must be noticed.
+  if (lie == Lie::kAckOfSkipped && (!lie_after_skip_ || theirs->newest_skipped() <= *lie_after_skip_)) {
+    if (!lie_after_skip_) lie_after_skip_ = theirs->newest_skipped();
+    return;
+  }
+  lie_after_skip_.reset();
+  LyingPacket packet;
+  packet.lie = lie;
+  packet.keys.cipher = scenario_.aes_256 ? crypto::Cipher::kAes256Gcm : crypto::Cipher::kAes128Gcm;
+  packet.keys.epoch_shift = kSimEpochShift;
+  packet.secret = handshakes_[kClient]->last_secrets()->initiator_to_responder;
+  packet.victim = theirs->session().local_id();
+  packet.number = PacketNumber(mine->sealed_packets_sent());
+  packet.newest_of_victim = PacketNumber(sent - 1);
+  Datagram d;
+  d.bytes = make_lie(packet);
+  d.from = client_addresses_.back();
+  d.to = d.meant_for = server_address_;
+  d.incarnation = incarnation_;
+  d.lie = true;
+  static_cast<Source&>(theirs->user()).distrust();
+  deliver(kServer, std::move(d));
 }
 
 void Pair::begin(const TimedEvent& event) {
@@ -178,6 +221,15 @@ void Pair::begin(const TimedEvent& event) {
       break;
     case EventKind::kStallServer:
       endpoints_[kServer]->stall(now_ + event.lasts);
+      break;
+    case EventKind::kCloseClient:
+      close_by_choice(kClient);
+      break;
+    case EventKind::kCloseServer:
+      close_by_choice(kServer);
+      break;
+    case EventKind::kLie:
+      tell(static_cast<Lie>(event.value));
       break;
     case EventKind::kJumpClient:
       endpoints_[kClient]->jump_clock(now_, event.lasts);
@@ -295,6 +347,7 @@ void Pair::step(Instant now, Event& event) {
     endpoints_[turn->side]->turn(now);
     plan_turn(turn->side);
     check_credit();
+    if (lie_after_skip_ && turn->side == kServer) tell(Lie::kAckOfSkipped);
     advance_phase();
     if (phase_ != Phase::kOver) plan_turn(1 - turn->side);
   } else if (const auto* started = std::get_if<Begin>(&event)) {

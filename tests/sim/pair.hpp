@@ -13,6 +13,7 @@
 #include "sim/attacker.hpp"
 #include "sim/endpoint.hpp"
 #include "sim/event_queue.hpp"
+#include "sim/insider.hpp"
 #include "sim/source.hpp"
 
 namespace peernet::sim {
@@ -88,7 +89,9 @@ class Pair {
   void check_clean_path();
   void say(const char* what, const char* detail = "") const;
   void say_packet(const char* what, std::size_t side, const Datagram& datagram) const;
-  std::unique_ptr<crypto::HandshakeFactory> make_handshakes(std::size_t side) const;
+  std::unique_ptr<SpyingFactory> make_handshakes(std::size_t side) const;
+  void tell(Lie lie);
+  void close_by_choice(std::size_t side);
 
   Scenario scenario_;
   bool verbose_;
@@ -98,7 +101,7 @@ class Pair {
   Rng rng_;
   EventQueue<Event> queue_;
   Instant now_;
-  std::array<std::unique_ptr<crypto::HandshakeFactory>, 2> handshakes_;
+  std::array<std::unique_ptr<SpyingFactory>, 2> handshakes_;
   std::unique_ptr<Requester> requester_;
   std::array<std::unique_ptr<Link>, 2> links_;
   std::array<std::unique_ptr<Endpoint>, 2> endpoints_;
@@ -112,6 +115,7 @@ class Pair {
   Instant deadline_ = Instant::never();  ///< of the current phase, once healed
   bool healed_ = false;
   bool reconnecting_ = false;
+  std::optional<std::uint64_t> lie_after_skip_;  ///< the server has to leave out a number above this one first
   std::uint32_t incarnation_ = 0;
   PairReport report_;
 };

@@ -100,6 +100,7 @@ void Requester::on_frame(const wire::Frame& frame) {
 
 std::byte* Requester::data_target(RequestId request, DataRange range) {
   target_.reset();
+  world_.judge.expect(session_ != nullptr, "room for file bytes was asked for after the session had ended");
   const Active* active = find(request);
   if (session_ == nullptr || active == nullptr || active->cancelling) return nullptr;
   const Range& asked = ranges_[active->range];

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/rng.hpp"
+#include "sim/insider.hpp"
 
 namespace peernet::sim {
 
@@ -98,7 +99,7 @@ AppProfile draw_app(Draw& draw, std::uint64_t seed) {
 TimedEvent draw_event(Draw& draw, const Scenario& s) {
   TimedEvent event;
   event.at = Instant::from_ns(static_cast<std::int64_t>(draw.between(0, static_cast<double>(s.hurt_for.count()))));
-  event.kind = static_cast<EventKind>(draw.below(12));
+  event.kind = static_cast<EventKind>(draw.below(kEventKinds));
   switch (event.kind) {
     case EventKind::kMtu:
       event.value = draw.chance(0.2) ? 600 + draw.below(600) : 1280 + draw.below(221);
@@ -109,6 +110,12 @@ TimedEvent draw_event(Draw& draw, const Scenario& s) {
     case EventKind::kRate:
       event.value = draw.whole(100e3, 50e6);
       break;
+    case EventKind::kCloseClient:
+    case EventKind::kCloseServer:
+      return event;
+    case EventKind::kLie:
+      event.value = draw.below(kLies);
+      return event;
     case EventKind::kJumpClient:
     case EventKind::kJumpServer:
       event.lasts = draw.time(1ms, draw.chance(0.2) ? 3600s : 5s);
@@ -123,9 +130,10 @@ TimedEvent draw_event(Draw& draw, const Scenario& s) {
 }  // namespace
 
 const char* name_of(EventKind kind) {
-  static constexpr std::array<const char*, 12> kNames{"cut_up",       "cut_down",     "cut_both",    "mtu",
-                                                      "delay",        "rate",         "rebind_port", "rebind_address",
-                                                      "stall_client", "stall_server", "jump_client", "jump_server"};
+  static constexpr std::array<const char*, kEventKinds> kNames{
+      "cut_up",      "cut_down",    "cut_both",       "mtu",          "delay",
+      "rate",        "rebind_port", "rebind_address", "stall_client", "stall_server",
+      "jump_client", "jump_server", "close_client",   "close_server", "lie"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -145,6 +153,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   s.seed = seed;
   s.real_tls = seed % 16 == 0;
   s.ipv6 = draw.chance(0.3);
+  s.aes_256 = seed % 3 == 0;
   s.demand_retry = draw.chance(0.15);
   s.heal = {draw_path(draw), draw_path(draw)};
   if (draw.chance(0.7)) s.heal[kServer] = s.heal[kClient];  // most paths are symmetric

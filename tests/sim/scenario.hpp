@@ -50,7 +50,11 @@ enum class EventKind : std::uint8_t {
   kStallServer,
   kJumpClient,  ///< the monotonic clock jumps forward by the duration
   kJumpServer,
+  kCloseClient,  ///< the application has had enough of this session
+  kCloseServer,
+  kLie,  ///< value: the Lie that the client tells
 };
+inline constexpr std::size_t kEventKinds = 15;
 const char* name_of(EventKind kind);
 
 struct TimedEvent {
@@ -78,6 +82,7 @@ struct Scenario {
   std::string name = "seed";
   bool real_tls = false;
   bool ipv6 = false;
+  bool aes_256 = false;
   bool demand_retry = false;           ///< the server answers new sessions with RETRY
   std::uint32_t interface_mtu = 1500;  ///< of both hosts, bytes of IP packet
   std::array<LinkProfile, 2> hurt;     ///< by direction: [kClient] leaves the client

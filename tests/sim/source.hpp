@@ -15,6 +15,8 @@ class Source final : public SessionUser {
 
   void attach(transport::Session& session) override { session_ = &session; }
   bool idle() const { return jobs_.empty(); }
+  /// From now on acknowledgements may be invented.
+  void distrust() { distrusted_ = true; }
   bool was_established() const { return established_; }
   bool ended() const { return ended_; }
   std::uint64_t bytes_sealed_twice() const { return sealed_twice_; }
@@ -67,6 +69,7 @@ class Source final : public SessionUser {
   bool joined_ = false;
   bool established_ = false;
   bool ended_ = false;
+  bool distrusted_ = false;
 };
 
 }  // namespace peernet::sim

@@ -4,6 +4,14 @@
 #include "transport/session_parts.hpp"
 
 namespace peernet::transport {
+namespace {
+
+/// Probe timeout of a path nothing is known about (RFC 9000 8.2.4, 9002 6.2.2): three of these cover a round trip of 2
+/// s. A shorter wait than the round trip falls back before the answer can be there, and the peer's next packet moves
+/// the path again.
+constexpr Duration kNewPathProbe = 1s;
+
+}  // namespace
 
 std::uint32_t Session::Parts::datagram_limit(const Address& to) const {
   const std::uint32_t header = to.header_bytes();
@@ -18,7 +26,7 @@ void Session::Parts::set_datagram_size() {
 void Session::Parts::maybe_move_path(Instant now, std::size_t bytes, const Address& from) {
   if (from == path.remote() || state != SessionState::kEstablished) return;
   const std::uint64_t challenge = rng.next();
-  const Duration patience = 3 * std::max(rtt.probe_timeout(peer_ack_delay()), config.initial_rtt);
+  const Duration patience = 3 * std::max<Duration>(rtt.probe_timeout(peer_ack_delay()), kNewPathProbe);
   const bool other_host = path.move({.to = from, .bytes = bytes, .challenge = challenge, .deadline = now + patience});
   ++stats.path_changes;
   if (path.challenge()) {

@@ -49,5 +49,20 @@ TEST(TransportRegress, AJumpOfTheClockIsNoRoundTrip) {
   EXPECT_EQ(rtt.latest(), 20ms);
 }
 
+// On a path with a long round trip the responder gave up a new address before the answer to its challenge could be there;
+// the next packet moved the path again, and so on for ever (pair seed 91 of its time).
+TEST(TransportRegress, ANewAddressBehindALongRoundTripIsWaitedFor) {
+  sim::Scenario s = sim::calm_scenario(2);
+  s.app.content_bytes = 2'000'000;
+  for (auto* act : {&s.hurt, &s.heal})
+    for (sim::LinkProfile& path : *act) path.delay = 700ms;
+  s.events.push_back({Instant() + 8s, sim::EventKind::kRebindAddress, 0s, 0});
+  s.hurt_for = 60s;
+  s.may_reconnect = false;
+  const sim::PairReport report = sim::Pair(s).run();
+  EXPECT_TRUE(report.passed) << report.reason;
+  EXPECT_EQ(report.server.path_changes, 1U);
+}
+
 }  // namespace
 }  // namespace peernet

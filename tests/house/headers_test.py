@@ -41,6 +41,12 @@ class Planted(unittest.TestCase):
             self.assertEqual(len(found), 1)
             self.assertTrue(found[0].startswith('src/wire/needy.hpp'))
 
+    def test_only_a_header_that_its_source_includes_first_is_left_to_the_build(self):
+        for first, count in (('#include <cstddef>\n#include "wire/needy.hpp"\n', 1), ('#include "wire/needy.hpp"\n', 0)):
+            self.write('src/wire/needy.hpp', 'inline std::size_t f() { return 1; }\n')
+            self.write('src/wire/needy.cpp', first)
+            self.assertEqual(len(self.found()), count)
+
     def test_a_change_below_a_header_is_noticed(self):
         self.write('src/base/low.hpp', 'struct Low { int x; };\n')
         self.write('src/wire/high.hpp', '#include "base/low.hpp"\ninline int f(Low l) { return l.x; }\n')

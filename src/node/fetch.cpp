@@ -39,8 +39,11 @@ void Fetch::start(Shard& shard, std::uint32_t number) {
     buffers_ = own_memory_.span();
   }
   buffer_stride_ = 1u << 20;
+  side_buffer_.resize(wire::kMaxDatagram);
+  arrived_.reserve(kMaxAssemblies);
+  waiting_for_sha256_.reserve(kMaxAssemblies);
   swarm::DownloadOptions download;
-  download.assemblies = 24;
+  download.assemblies = kMaxAssemblies;
   download.socket_bytes = socket_window(shard.driver().info());
   download.number = number;
   download.seed = shard.rng().next();

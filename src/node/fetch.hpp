@@ -124,6 +124,7 @@ class Fetch {
   MutableByteSpan buffers_;
   bool borrowed_ = false;
   std::size_t buffer_stride_ = 0;
+  std::vector<std::byte> side_buffer_;  // a packet that brings old and new bytes is opened here
   std::vector<swarm::AssemblyIndex> arrived_;
   std::vector<swarm::AssemblyIndex> waiting_for_sha256_;
 

@@ -1,6 +1,7 @@
 // What arrived for a get: verified, handed to the store, and what the store says about it. Order of a chunk's way:
 // complete -> XXH3-128 (and SHA-256 where its source is not trusted) -> store -> written -> present.
 #include <algorithm>
+#include <cstring>
 
 #include "content/merkle.hpp"
 #include "crypto/hash.hpp"
@@ -30,12 +31,27 @@ std::byte* Fetch::data_target(FetchSlot& slot, RequestId request, transport::Dat
     download_->on_unwanted(slot.source, range.length);
     return nullptr;
   }
+  if (target->partial) return side_buffer_.data();
   return buffer(target->assembly).data() + target->offset;
 }
 
 void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange range) {
-  const auto whole = download_->on_data(shard_->now(), slot.source, request, range.offset, range.length);
-  if (whole) arrived_.push_back(*whole);
+  const auto target = download_->target(slot.source, request, range.offset, range.length);
+  PN_CHECK(target.has_value());  // nothing has happened since data_target
+  const auto take = [&](Range<std::uint32_t> piece) {
+    const auto whole = download_->on_data(shard_->now(), slot.source, request, piece.first, piece.size());
+    if (whole) arrived_.push_back(*whole);
+  };
+  if (!target->partial) return take({range.offset, range.offset + range.length});
+  Range<std::uint32_t> rest{range.offset, range.offset + range.length};
+  while (true) {
+    const Range<std::uint32_t> piece = download_->missing(target->assembly, rest);
+    if (piece.empty()) return;
+    std::memcpy(buffer(target->assembly).data() + piece.first, side_buffer_.data() + (piece.first - range.offset),
+                piece.size());
+    take(piece);
+    rest.first = piece.end;
+  }
 }
 
 void Fetch::on_file(std::uint32_t op, std::int64_t result) {

@@ -19,7 +19,7 @@ inline constexpr std::size_t kSendMemory =
     kTrainBytes * kTrains + kTrainBytes * kReadBlocks + kControlBytes * kControlSlots;
 
 // Per shard, in.
-inline constexpr std::uint32_t kMaxPeers = 4096;              ///< sessions, half-open ones included
+inline constexpr std::uint32_t kMaxPeers = 4096;  ///< sessions, half-open ones included
 inline constexpr std::uint32_t kReceiveBuffers = 16;
 
 // Per process: a half-open session holds about 68 KiB, nearly all of it TLS state.
@@ -29,9 +29,10 @@ inline constexpr std::uint32_t kMaxHalfOpenValidated = 256;  ///< above this eve
 // Per download.
 inline constexpr std::size_t kAssemblyMemory = 24u << 20;  ///< chunks being received, verified and written
 inline constexpr std::size_t kFetchMemory = 32u << 20;     ///< reserved for them: two chunks of the largest size fit
+inline constexpr std::uint16_t kMaxAssemblies = 24;
 /// Buffers of one chunk each.
 constexpr std::uint16_t assemblies_for(std::uint32_t chunk_bytes) {
-  return static_cast<std::uint16_t>(std::clamp<std::size_t>(kAssemblyMemory / chunk_bytes, 2, 24));
+  return static_cast<std::uint16_t>(std::clamp<std::size_t>(kAssemblyMemory / chunk_bytes, 2, kMaxAssemblies));
 }
 
 // 8 shards x send memory and receive buffers (66 KiB each), one download, the program and its libraries (about 20 MiB

@@ -218,6 +218,8 @@ Peer* Shard::dial(const Address& to, Fetch& fetch) {
   config.role = transport::Role::kInitiator;
   config.first_receiver_id = SessionId(random_u32());
   config.initiator_id = random_u64();
+  // Who waits for bytes must say so now and then: when a NAT has forgotten us, the source learns our new port from it.
+  config.keep_alive = 1s;
   Peer* peer = add_peer(config, context_.handshakes->start_initiator());
   if (peer == nullptr) return nullptr;
   peer->dialled_for = &fetch;

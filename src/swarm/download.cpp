@@ -144,14 +144,19 @@ std::optional<Target> Download::target(SourceIndex source, RequestId id, std::ui
   if (std::uint64_t{offset} + length > std::uint64_t{request->offset} + request->length) return std::nullopt;
   const Assembly& assembly = at(request->assembly);
   if (assembly.state != AssemblyState::kFilling) return std::nullopt;
-  if (assembly.received.intersects({offset, offset + length})) return std::nullopt;
-  return Target{request->assembly, offset};
+  const Range<std::uint32_t> range{offset, offset + length};
+  if (assembly.received.contains(range)) return std::nullopt;
+  return Target{request->assembly, offset, assembly.received.intersects(range)};
+}
+
+Range<std::uint32_t> Download::missing(AssemblyIndex assembly, Range<std::uint32_t> within) const {
+  return at(assembly).received.first_missing(within);
 }
 
 std::optional<AssemblyIndex> Download::on_data(Instant now, SourceIndex source, RequestId id, std::uint32_t offset,
                                                std::uint32_t length) {
   Request* request = live_request(source, id);
-  PN_CHECK(request != nullptr);
+  if (request == nullptr) return std::nullopt;  // given back by an earlier piece of the same packet
   Assembly& assembly = at(request->assembly);
   const AssemblyIndex index = request->assembly;
   // A set that is full means more separate pieces than packets of honest size can make: the rest of the request is

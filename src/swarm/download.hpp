@@ -47,6 +47,7 @@ struct RequestPlan {
 struct Target {
   AssemblyIndex assembly;
   std::uint32_t offset = 0;
+  bool partial = false;  ///< some of it is there already: not to be opened over, only missing() is new
 };
 
 struct DownloadOptions {
@@ -110,10 +111,14 @@ class Download {
   std::optional<RequestPlan> next_request(Instant now);
   /// A CANCEL to send: the request is dead for its data, and its credit returns with on_request_gone.
   std::optional<std::pair<SourceIndex, RequestId>> next_cancel();
-  /// Where these bytes of a request of this source may be opened to; nothing if the request is not live, the range is
-  /// not the request's, or any byte of it is already there.
+  /// Where these bytes of a request of this source belong; nothing if the request is not live, the range is not the
+  /// request's, or all of it is already there. A range that was lost comes again with other packet borders, so that a
+  /// packet may bring old and new bytes: thrown away whole, the new ones would never come again (it is acknowledged).
   std::optional<Target> target(SourceIndex source, RequestId id, std::uint32_t offset, std::uint32_t length) const;
-  /// The bytes offered by target() stand in the buffer. Returns the assembly if it is now whole (kVerifying).
+  /// The first piece of the range that is not there yet; empty if there is none.
+  Range<std::uint32_t> missing(AssemblyIndex assembly, Range<std::uint32_t> within) const;
+  /// New bytes of a request stand in the buffer (a whole target(), or one missing() piece of a partial one). Returns
+  /// the assembly if it is now whole (kVerifying).
   std::optional<AssemblyIndex> on_data(Instant now, SourceIndex source, RequestId id, std::uint32_t offset,
                                        std::uint32_t length);
   /// Bytes that had no target: counted as duplicates of that source.

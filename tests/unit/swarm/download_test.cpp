@@ -119,6 +119,12 @@ TEST(Download, OnlyLiveUnmarkedBytesOfTheRequestHaveATarget) {
   EXPECT_FALSE(d.target(asked, RequestId(plan->id.value() ^ 0x8000'0000u), plan->offset, 100));
   d.on_data(at(1ms), asked, plan->id, 10, 100);
   EXPECT_FALSE(d.target(asked, plan->id, 109, 1));
+  EXPECT_FALSE(d.target(asked, plan->id, 10, 100));
+  const auto partial = d.target(asked, plan->id, 5, 200);  // a retransmission with other borders
+  ASSERT_TRUE(partial);
+  EXPECT_TRUE(partial->partial);
+  EXPECT_EQ(d.missing(partial->assembly, {5, 205}), (Range<std::uint32_t>{5, 10}));
+  EXPECT_EQ(d.missing(partial->assembly, {10, 205}), (Range<std::uint32_t>{110, 205}));
   EXPECT_TRUE(d.target(asked, plan->id, 110, 1));
   EXPECT_TRUE(d.target(asked, plan->id, 0, 10));
 }

@@ -65,13 +65,13 @@ std::expected<std::unique_ptr<Node>, Failure> start_node(const Invocation& invoc
   return std::move(*node);
 }
 
-Event follow(Transfer& transfer, Reporter& reporter, const std::function<void(const Event*)>& also) {
+Event follow(Transfer& transfer, Reporter& reporter, const std::function<void(Event*)>& also) {
   for (;;) {
-    const auto event = transfer.wait_event(reporter.interval());
+    auto event = transfer.wait_event(reporter.interval());
     const Progress progress = transfer.progress();
     if (event) {
-      reporter.on_event(*event, progress);
       also(&*event);
+      reporter.on_event(*event, progress);
       if (event->kind == EventKind::kDone || event->kind == EventKind::kError) return *event;
     } else {
       also(nullptr);

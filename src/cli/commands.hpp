@@ -32,8 +32,9 @@ std::expected<LoadedLink, Failure> load_link(const std::string& word);
 /// A node as the options want it; tells the engine with -v, and a fall back to epoll unless -q.
 std::expected<std::unique_ptr<Node>, Failure> start_node(const Invocation& invocation, const Reporter& reporter);
 
-/// Reports a transfer until its last event, which it returns. `also` sees every event, and nullptr when time passes.
-Event follow(Transfer& transfer, Reporter& reporter, const std::function<void(const Event*)>& also);
+/// Reports a transfer until its last event, which it returns. `also` sees every event first and may complete it;
+/// nullptr when time passes.
+Event follow(Transfer& transfer, Reporter& reporter, const std::function<void(Event*)>& also);
 
 /// With -v: numbers and counters of a node whose transfer is over.
 void report_counters(const Node& node, const Progress& progress, const Reporter& reporter);

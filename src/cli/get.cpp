@@ -10,6 +10,8 @@
 namespace peernet::cli {
 namespace {
 
+constexpr double kShortestRated = 0.1;  // below, the handshake is most of the time and a rate says nothing
+
 bool is_folder(const std::string& path) {
   struct stat info{};
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
@@ -32,7 +34,7 @@ std::string closing_line(const Event& done, const Progress& p, const std::string
   const std::uint64_t moved = p.bytes_done - std::min(p.bytes_done, p.bytes_resumed);
   std::string out =
       fmt::format("{}: {} in {}", printable(path), format_bytes(done.bytes), format_duration(done.seconds));
-  if (done.seconds > 0 && moved > 0) out += ", " + format_rate(static_cast<double>(moved) / done.seconds);
+  if (done.seconds >= kShortestRated && moved > 0) out += ", " + format_rate(static_cast<double>(moved) / done.seconds);
   if (p.bytes_resumed > 0) out += fmt::format(", {} of it from an earlier run", format_bytes(p.bytes_resumed));
   return out + ", verified";
 }
@@ -51,9 +53,12 @@ std::expected<Ended, Failure> transfer_to_end(const Invocation& invocation, GetO
   if (!transfer) return std::unexpected(failure(transfer.error()));
   signals.on_first([handle = *transfer]() mutable { handle.cancel(); });
   Ended out;
-  out.last = follow(*transfer, reporter, [&](const Event* event) {
-    if (event != nullptr && event->kind == EventKind::kNotice && event->text == kAlreadyComplete)
-      out.already_complete = true;
+  out.last = follow(*transfer, reporter, [&](Event* event) {
+    if (event == nullptr) return;
+    if (event->kind == EventKind::kNotice && event->text == kAlreadyComplete) out.already_complete = true;
+    // The engine names the file that it put there.
+    if (event->kind == EventKind::kDone && event->text.empty())
+      event->text = target_of(options.output, transfer->progress().name);
   });
   out.progress = transfer->progress();
   report_counters(**node, out.progress, reporter);
@@ -80,7 +85,8 @@ int run_get(const Invocation& invocation) {
   const std::string name = ended->progress.name.empty() ? link->link.name : ended->progress.name;
   const std::string path = target_of(invocation.get.output, name);
   if (ended->last.kind == EventKind::kError) return reporter.fail(failure_of(*ended, path), signals.caught());
-  if (!ended->already_complete) reporter.notice(closing_line(ended->last, ended->progress, path));
+  reporter.notice(ended->already_complete ? fmt::format("{}: {}", printable(path), kAlreadyComplete)
+                                          : closing_line(ended->last, ended->progress, path));
   return 0;
 }
 

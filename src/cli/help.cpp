@@ -145,7 +145,8 @@ Checks that a file is what a link names: asks the nodes of the link for the hash
 constexpr std::string_view kKeygen =
     R"(usage: peernet keygen -o FILE
 
-Writes a fresh Ed25519 key for --identity. An existing file is never replaced.
+Writes a fresh Ed25519 key: the other commands take it as the identity of their node. A file that exists is never
+replaced.
 
   -o, --output FILE        where to write it (mode 0600)
   -h, --help               this text

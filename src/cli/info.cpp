@@ -28,7 +28,7 @@ std::string base64url(std::span<const std::byte> bytes) {
 }
 
 void field(std::string& out, const char* name, std::string_view value) {
-  out += fmt::format("{:<10}{}\n", fmt::format("{}:", name), value);
+  out += fmt::format("{:<11}{}\n", fmt::format("{}:", name), value);
 }
 
 void size_fields(std::string& out, std::uint64_t bytes, std::uint64_t chunks) {
@@ -86,7 +86,7 @@ int run_info(const Invocation& invocation) {
     auto transfer = (*node)->get(options);
     if (!transfer) return reporter.fail(failure(transfer.error()));
     signals.on_first([handle = *transfer]() mutable { handle.cancel(); });
-    last = follow(*transfer, reporter, [&](const Event* event) {
+    last = follow(*transfer, reporter, [&](Event* event) {
       if (event == nullptr || event->kind != EventKind::kStart) return;
       name = event->text;
       bytes = event->bytes;

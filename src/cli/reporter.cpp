@@ -144,7 +144,7 @@ void Reporter::on_event(const Event& event, const Progress& progress) {
   const std::string peer = event.peer.empty() ? "" : " " + printable(event.peer);
   switch (event.kind) {
     case EventKind::kNotice:
-      if (invocation_.command != Command::kVerify || event.text != kAlreadyComplete) notice(printable(event.text));
+      if (event.text != kAlreadyComplete) notice(printable(event.text));
       break;
     case EventKind::kSource:
       detail(fmt::format("source{} {}", peer, printable(event.text)));

@@ -71,7 +71,7 @@ int run_share(const Invocation& invocation) {
   if (!transfer) return reporter.fail(failure(transfer.error(), invocation.share.path));
   signals.on_first([handle = *transfer]() mutable { handle.cancel(); });
   Sharing sharing(invocation, reporter, *transfer);
-  const Event last = follow(*transfer, reporter, [&](const Event* event) { sharing.on_wake(event); });
+  const Event last = follow(*transfer, reporter, [&](Event* event) { sharing.on_wake(event); });
   const Progress progress = transfer->progress();
   report_counters(**node, progress, reporter);
   node->reset();  // says goodbye to the receivers

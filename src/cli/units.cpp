@@ -107,6 +107,7 @@ std::string format_rate(double bytes_per_second) {
 }
 
 std::string format_duration(double seconds) {
+  if (seconds < 0.0995) return fmt::format("{:.0f}ms", seconds * 1000);
   if (seconds < 9.95) return seconds < 0.95 ? fmt::format("{:.1f}s", seconds) : fmt::format("{:.0f}s", seconds);
   const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{}s", whole);

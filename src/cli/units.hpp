@@ -25,7 +25,7 @@ std::string format_bytes(std::uint64_t bytes);
 std::string format_part(std::uint64_t done, std::uint64_t total);
 /// "940 MiB/s".
 std::string format_rate(double bytes_per_second);
-/// "0.4s", "2s", "3m 20s", "5h 03m", "4d 02h".
+/// "34ms", "0.4s", "2s", "3m 20s", "5h 03m", "4d 02h".
 std::string format_duration(double seconds);
 
 }  // namespace peernet::cli

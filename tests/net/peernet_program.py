@@ -1,0 +1,189 @@
+"""The program under test as real processes on loopback: share() and get() of ProgramTest; nothing here waits by sleeping
+for a fixed time, everything waits for a condition with a generous deadline."""
+
+import json
+import os
+import random
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+PROGRAM = os.environ['PEERNET_PROGRAM']
+DEADLINE_S = 90
+PEERNET_IO = os.environ.get('PEERNET_IO')
+KEY = re.compile(r'(?<=\.)[A-Za-z0-9_-]{43}(?=\.)')  # the middle one of three
+
+
+def random_bytes(size, seed=1):
+    return random.Random(seed).randbytes(size)
+
+
+def write(path, data):
+    with open(path, 'wb') as file:
+        file.write(data)
+
+
+def read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def key_of(link):
+    return KEY.search(link).group(0)
+
+
+class Process:
+    """A running peernet whose output is collected as it comes."""
+
+    def __init__(self, words, cwd, stdin=None, wrapper=(), pass_stdout=None, env=None):
+        self.words = [str(word) for word in words]
+        engine = ['--io', PEERNET_IO] if PEERNET_IO and '--io' not in words and words[0] in ('share', 'get', 'verify') else []
+        self.child = subprocess.Popen([*wrapper, PROGRAM, *self.words, *engine], cwd=cwd,
+                                      stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE if pass_stdout is None else pass_stdout,
+                                      stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+        self.out, self.err = [], []
+        self.changed = threading.Condition()
+        streams = [(self.child.stderr, self.err)] + ([(self.child.stdout, self.out)] if pass_stdout is None else [])
+        self.readers = [threading.Thread(target=self.collect, args=pair, daemon=True) for pair in streams]
+        for reader in self.readers:
+            reader.start()
+        if stdin is not None:
+            self.child.stdin.write(stdin.encode())
+            self.child.stdin.close()
+
+    def collect(self, stream, into):
+        for line in stream:
+            with self.changed:
+                into.append(line.decode(errors='replace').rstrip('\n'))
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def until(self, condition, what):
+        """Waits until condition() holds; fails with everything that was printed when it does not."""
+        end = time.monotonic() + DEADLINE_S
+        with self.changed:
+            while not condition():
+                if time.monotonic() > end:
+                    raise AssertionError(f'{what} did not come to pass\n{self}')
+                if self.child.poll() is not None and not any(reader.is_alive() for reader in self.readers):
+                    if condition():
+                        return
+                    raise AssertionError(f'ended with {self.child.returncode} before {what}\n{self}')
+                self.changed.wait(0.2)
+
+    def line(self, text, where=None):
+        """Waits for a line that holds a text, and returns it."""
+        where = self.err if where is None else where
+        self.until(lambda: any(text in line for line in where), f'a line with {text!r}')
+        return next(line for line in where if text in line)
+
+    def events(self):
+        return [json.loads(line) for line in list(self.out)]
+
+    def until_received(self, count):
+        """get --progress json: waits until so many bytes are verified and written."""
+        self.until(lambda: any(event.get('bytes_done', 0) >= count for event in self.events()), f'{count} received bytes')
+
+    def wait(self):
+        try:
+            self.child.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            raise AssertionError(f'did not end\n{self}') from None
+        for reader in self.readers:
+            reader.join(DEADLINE_S)
+        return self.child.returncode
+
+    def stop(self, number=signal.SIGTERM):
+        self.child.send_signal(number)
+        return self.wait()
+
+    def end(self):
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        for reader in self.readers:
+            reader.join()
+        for stream in (self.child.stdout, self.child.stderr):
+            if stream:
+                stream.close()
+
+    def __str__(self):
+        return '\n'.join([f'peernet {" ".join(self.words)}', *(f'  out: {line}' for line in self.out[-20:]), *(f'  err: {line}' for line in self.err[-20:])])
+
+
+class ProgramTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='peernet-cli-')
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.addCleanup(self.end_all)
+        self.processes = []
+        self.state = os.path.join(self.folder, 'state')
+
+    def end_all(self):
+        for process in self.processes:
+            process.end()
+
+    def at(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def make(self, name, data):
+        write(self.at(name), data)
+        return self.at(name)
+
+    def start(self, *words, **options):
+        process = Process(words, self.folder, **options)
+        self.processes.append(process)
+        return process
+
+    def share(self, path, *words, **options):
+        """A process that serves; its .link is what it printed."""
+        process = self.start('share', path, '--listen', '127.0.0.1:0', '--state', self.state, *words, **options)
+        process.until(lambda: process.out, 'the link')
+        process.link = process.out[0]
+        return process
+
+    def get(self, link, *words, **options):
+        return self.start('get', link, '--listen', '127.0.0.1:0', '--state', self.state, *words, **options)
+
+    def ends(self, process, status):
+        self.assertEqual(process.wait(), status, str(process))
+        return process
+
+    def got(self, link, *words, **options):
+        return self.ends(self.get(link, *words, **options), 0)
+
+    def assert_file(self, path, data):
+        self.assertTrue(read(path) == data, f'{path} holds something else')
+
+    def assert_one_sentence(self, process):
+        """The last words: one line, a full sentence, nothing secret."""
+        lines = [line for line in process.err if line.startswith('peernet ') or line.startswith('peernet:')]
+        self.assertEqual(len(lines), 1, str(process))
+        self.assertRegex(lines[0], r'[.?"]$')
+        return lines[0]
+
+
+def read_terminal(fd, condition):
+    """Reads a pseudo terminal until condition(text) holds or its other side is gone."""
+    text, end = '', time.monotonic() + DEADLINE_S
+    while not condition(text):
+        if time.monotonic() > end:
+            raise AssertionError(f'not seen on the terminal: {text!r}')
+        if select.select([fd], [], [], 0.2)[0]:
+            try:
+                part = os.read(fd, 65536)
+            except OSError:  # EIO: nobody writes any more
+                break
+            if not part:
+                break
+            text += part.decode(errors='replace')
+    return text

@@ -12,11 +12,23 @@ namespace {
 // address validated and sent it 65 KB (pair seed 1559).
 TEST(TransportRegress, AFinishedFromAnotherAddressValidatesNeitherAddress) {
   sim::Scenario s = sim::calm_scenario(1);
-  s.interface_mtu = 65535;
   s.app.content_bytes = 100'000;
-  s.events.push_back({Instant() + 25ms, sim::EventKind::kRebindPort, 0s, 0});  // the responder's flight is on its way
+  // The responder's flight lies in the initiator's socket while the NAT forgets the port that it came through, and the
+  // packet behind the Finished takes 6 ms more.
+  s.hurt[sim::kClient].rate = 20'000;
+  s.events.push_back({Instant() + 75ms, sim::EventKind::kStallClient, 50ms, 0});
+  s.events.push_back({Instant() + 100ms, sim::EventKind::kRebindPort, 0s, 0});
   s.hurt_for = 60s;
-  const sim::PairReport report = sim::Pair(s).run();
+  sim::Pair pair(s);
+  bool established = false;
+  pair.on_step = [&](sim::Pair& world, Instant) {
+    const sim::Association* responder = world.endpoint(sim::kServer).find_incarnation(1);
+    if (established || responder == nullptr || !responder->session().established()) return;
+    established = true;
+    EXPECT_EQ(responder->session().remote().port, 5001);  // where the Finished came from; 5000 has nobody behind it
+  };
+  const sim::PairReport report = pair.run();
+  EXPECT_TRUE(established);
   EXPECT_TRUE(report.passed) << report.reason;
   EXPECT_EQ(report.bytes, s.app.content_bytes);
 }
@@ -49,19 +61,23 @@ TEST(TransportRegress, AJumpOfTheClockIsNoRoundTrip) {
   EXPECT_EQ(rtt.latest(), 20ms);
 }
 
-// On a path with a long round trip the responder gave up a new address before the answer to its challenge could be there;
-// the next packet moved the path again, and so on for ever (pair seed 91 of its time).
+// On a path with a long round trip the responder, which had forgotten the old path's, gave up a new address before the
+// answer to its second challenge could be there; the next packet moved the path again, and so on for ever (pair seed 91
+// of its time).
 TEST(TransportRegress, ANewAddressBehindALongRoundTripIsWaitedFor) {
-  sim::Scenario s = sim::calm_scenario(2);
-  s.app.content_bytes = 2'000'000;
-  for (auto* act : {&s.hurt, &s.heal})
-    for (sim::LinkProfile& path : *act) path.delay = 700ms;
-  s.events.push_back({Instant() + 8s, sim::EventKind::kRebindAddress, 0s, 0});
-  s.hurt_for = 60s;
-  s.may_reconnect = false;
-  const sim::PairReport report = sim::Pair(s).run();
-  EXPECT_TRUE(report.passed) << report.reason;
-  EXPECT_EQ(report.server.path_changes, 1U);
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    sim::Scenario s = sim::calm_scenario(seed);
+    s.app.content_bytes = s.app.range_bytes = 1'000'000;
+    for (auto* act : {&s.hurt, &s.heal})
+      for (sim::LinkProfile& path : *act) path.delay = 700ms;
+    for (sim::LinkProfile& path : s.hurt) path.loss = 0.05;
+    s.events.push_back({Instant() + 3s, sim::EventKind::kRebindAddress, 0s, 0});
+    s.hurt_for = 6s;
+    s.may_reconnect = false;
+    const sim::PairReport report = sim::Pair(s).run();
+    EXPECT_TRUE(report.passed) << seed << ": " << report.reason;
+    EXPECT_LE(report.server.path_changes, 2U) << seed;
+  }
 }
 
 }  // namespace

@@ -73,7 +73,6 @@ class Fetch {
     SlabHandle peer{};
     bool trusted = false;  // XXH3-128 alone suffices
     std::uint32_t bad = 0;
-    std::uint64_t rtt_sampled = 0;
   };
 
   // fetch.cpp: sources

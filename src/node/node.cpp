@@ -119,7 +119,8 @@ class NodeImpl {
     for (const std::string& host : options.advertise) {
       const auto parsed = io::split_host_port(host);
       if (!parsed || !valid_link_address(with_port(*parsed, 1)))
-        return std::unexpected(usage("--advertise wants HOST or HOST:PORT, such as files.example.org or [2001:db8::1]:7000"));
+        return std::unexpected(
+            usage("--advertise wants HOST or HOST:PORT, such as files.example.org or [2001:db8::1]:7000"));
     }
     if (auto ok = start_all_shards(); !ok) return std::unexpected(ok.error());
     auto transfer = std::make_shared<TransferState>();

@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include <utility>
 #include <vector>
 
 #include "base/check.hpp"

@@ -44,7 +44,6 @@ void Download::begin_chunks(const Chunks& chunks) {
 
 void Download::set_verifiable(ChunkIndex first, std::uint32_t count) {
   PN_CHECK(verifiable_.set_range({first, count}));
-  while (verifiable_before_ < chunk_count_ && verifiable_.test(ChunkIndex(verifiable_before_))) ++verifiable_before_;
   search_from_ = std::min(search_from_, first.value());
 }
 
@@ -55,12 +54,6 @@ void Download::set_present(ChunkIndex chunk) {
 void Download::set_missing(ChunkIndex chunk) {
   if (!present_.reset(chunk)) return;
   search_from_ = std::min(search_from_, chunk.value());
-}
-
-std::optional<ChunkIndex> Download::first_unverifiable() const {
-  for (std::uint32_t c = verifiable_before_; c < chunk_count_; ++c)
-    if (!verifiable_.test(ChunkIndex(c)) && !present_.test(ChunkIndex(c))) return ChunkIndex(c);
-  return std::nullopt;
 }
 
 std::optional<SourceIndex> Download::add_source(Instant now) {
@@ -104,16 +97,6 @@ const SourceScore& Download::score(SourceIndex source) const {
 bool Download::source_has(const Source& source, Item item) const {
   if (item.table != TableId::kChunks) return true;  // whoever has joined has the tables
   return source.has_all || source.have.test(ChunkIndex(item.index));
-}
-
-bool Download::any_source_has_missing() const {
-  for (const Source& source : sources_) {
-    if (!source.used) continue;
-    if (source.has_all || !begun_) return true;
-    for (std::uint32_t c = search_from_; c < chunk_count_; ++c)
-      if (!present_.test(ChunkIndex(c)) && source_has(source, {TableId::kChunks, c})) return true;
-  }
-  return false;
 }
 
 std::uint32_t Download::chunk_length(ChunkIndex chunk) const {
@@ -197,7 +180,6 @@ void Download::on_reject(Instant now, SourceIndex source, RequestId id, bool not
   } else {
     s.score.on_failure(now, rng_);
   }
-  ++retries_;
   end_request(*request, true);
 }
 
@@ -248,7 +230,6 @@ void Download::give_back_all(SourceIndex source, bool session_ended) {
       if (session_ended) on_request_gone(source, id_of(slot));
       continue;
     }
-    ++retries_;
     if (session_ended) {
       end_request(request, true);
       continue;
@@ -296,7 +277,6 @@ void Download::on_bad(Instant now, AssemblyIndex index) {
   PN_CHECK(assembly.state == AssemblyState::kVerifying);
   if (!assembly.several_sources && sources_[assembly.first_source.value()].used)
     sources_[assembly.first_source.value()].score.on_failure(now, rng_);
-  ++retries_;
   const Item item = assembly.item;
   const std::uint32_t length = assembly.length;
   free_assembly(assembly);

@@ -90,8 +90,6 @@ class Download {
   void set_missing(ChunkIndex chunk);
   bool complete() const { return begun_ && present_.full(); }
   const content::ChunkMap& present() const { return present_; }
-  /// The first chunk that is missing and not verifiable yet; nothing if there is none. Its hash page should be fetched.
-  std::optional<ChunkIndex> first_unverifiable() const;
 
   // --- sources
 
@@ -103,7 +101,6 @@ class Download {
   void set_round_trip(SourceIndex source, Duration smoothed_rtt);
   const SourceScore& score(SourceIndex source) const;
   std::size_t source_count() const { return source_count_; }
-  bool any_source_has_missing() const;
 
   // --- requests and data
 
@@ -152,7 +149,6 @@ class Download {
   std::uint64_t received_bytes() const { return received_bytes_; }
   std::uint64_t duplicate_bytes() const { return duplicate_bytes_; }
   std::uint64_t outstanding_bytes() const { return outstanding_bytes_; }
-  std::uint32_t retries() const { return retries_; }
   /// Counts agree with each other; for tests and the simulator.
   void check_invariants() const;
 
@@ -228,8 +224,7 @@ class Download {
   std::uint32_t chunk_count_ = 0;
   std::uint32_t chunk_bytes_ = 0;
   std::uint32_t last_chunk_bytes_ = 0;
-  std::uint32_t verifiable_before_ = 0;  // all chunks before this one are verifiable (pages come in order)
-  std::uint32_t search_from_ = 0;        // no chunk before this one is missing and idle
+  std::uint32_t search_from_ = 0;  // no chunk before this one is missing and idle
   content::ChunkMap present_;
   content::ChunkMap busy_;  // an assembly holds it
   content::ChunkMap verifiable_;
@@ -243,7 +238,6 @@ class Download {
   std::uint64_t outstanding_bytes_ = 0;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t duplicate_bytes_ = 0;
-  std::uint32_t retries_ = 0;
 };
 
 }  // namespace peernet::swarm

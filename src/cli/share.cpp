@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <optional>
+#include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
@@ -20,6 +21,10 @@ using namespace std::chrono_literals;
 // With --once: how long a receiver that reported completion may take to say goodbye. It has everything; this is only
 // so that its last frames are acknowledged.
 constexpr Clock::duration kGoodbye = 3s;
+
+// When the shared file has changed: each shard of the engine notices it within a second and tells its receivers why they
+// get no more; a goodbye before that would look as if we might come back.
+constexpr Clock::duration kExplain = 1500ms;
 
 // Follows the events of one share: prints the link, and knows when --once is satisfied.
 class Sharing {
@@ -74,6 +79,8 @@ int run_share(const Invocation& invocation) {
   const Event last = follow(*transfer, reporter, [&](Event* event) { sharing.on_wake(event); });
   const Progress progress = transfer->progress();
   report_counters(**node, progress, reporter);
+  if (last.kind == EventKind::kError && last.error.code == ErrorCode::kIntegrity && progress.receivers > 0)
+    std::this_thread::sleep_for(kExplain);
   node->reset();  // says goodbye to the receivers
   if (sharing.failure_of_link()) return reporter.fail(*sharing.failure_of_link());
   if (last.kind == EventKind::kError && last.error.code != ErrorCode::kInterrupted)

@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 // so that its last frames are acknowledged.
 constexpr Clock::duration kGoodbye = 3s;
 
-// When the shared file has changed: each shard of the engine notices it within a second and tells its receivers why they
-// get no more; a goodbye before that would look as if we might come back.
+// When the shared file has changed: each shard of the engine notices it within a second and tells its receivers why
+// they get no more; a goodbye before that would look as if we might come back.
 constexpr Clock::duration kExplain = 1500ms;
 
 // Follows the events of one share: prints the link, and knows when --once is satisfied.

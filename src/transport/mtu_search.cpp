@@ -65,23 +65,26 @@ bool MtuSearch::on_probe_acked(Instant now, std::uint32_t size) {
 
 void MtuSearch::on_probe_lost(Instant now) {
   outstanding_ = false;
-  if (limit_ <= current_) return;     // an earlier probe, taken for lost, got through after all
-  if (phase_ != Phase::kSearching) {  // a raise attempt
-    phase_ = Phase::kSearching;
-    candidate_ = limit_;
-    too_large_ = limit_ + 1;
-    lost_ = 0;
-  }
+  if (limit_ <= current_) return;                     // an earlier probe, taken for lost, got through after all
+  if (phase_ != Phase::kSearching) restart_search();  // a raise attempt
   if (++lost_ < kMaxProbes) return;
   too_large_ = std::min(too_large_, candidate_);
   choose(now);
 }
 
+void MtuSearch::restart_search() {
+  phase_ = Phase::kSearching;
+  candidate_ = limit_;
+  too_large_ = limit_ + 1;
+  lost_ = 0;
+}
+
 bool MtuSearch::on_too_big(Instant now, std::uint32_t size) {
   outstanding_ = false;
-  too_large_ = std::min(too_large_, size);
   if (size <= current_) return fall_back(now);
-  if (phase_ == Phase::kSearching) choose(now);
+  if (phase_ != Phase::kSearching) restart_search();  // a raise attempt; still due, it would be refused for ever
+  too_large_ = std::min(too_large_, size);
+  choose(now);
   return false;
 }
 

@@ -55,6 +55,7 @@ class MtuSearch {
 
   void choose(Instant now);
   bool fall_back(Instant now);
+  void restart_search();
 
   std::uint32_t limit_;
   bool enabled_;

@@ -50,6 +50,36 @@ TEST(TransportRegress, ALateProbeEndsTheSearchForGood) {
   EXPECT_TRUE(search.next_probe_at().is_never());
 }
 
+// A kernel that refuses the probe of a raise attempt (EMSGSIZE) was asked again at once, and poll_transmit never came
+// to an end.
+TEST(TransportRegress, ARefusedRaiseAttemptIsNotRepeatedForEver) {
+  using transport::MtuSearch;
+  Instant now = Instant() + 1s;
+  MtuSearch search(9000, true);
+  const auto probe_all = [&] {
+    int probes = 0;
+    for (; search.probe_size(now) != 0 && probes < 1000; ++probes) {
+      const std::uint32_t size = search.probe_size(now);
+      search.on_probe_sent();
+      if (size > 1300) {
+        EXPECT_FALSE(search.on_too_big(now, size));
+      } else {
+        search.on_probe_acked(now, size);
+      }
+    }
+    return probes;
+  };
+  EXPECT_LE(probe_all(), 20);
+  EXPECT_GT(search.current(), 1280U);
+  now += MtuSearch::kRaiseAfter;
+  EXPECT_LE(probe_all(), 20);
+  EXPECT_TRUE(search.on_too_big(now, search.current()));  // the path has become narrower than anything known
+  EXPECT_EQ(search.current(), MtuSearch::kBase);
+  now += MtuSearch::kWaitAfterBlackHole;
+  EXPECT_LE(probe_all(), 20);
+  EXPECT_GT(search.current(), 1280U);
+}
+
 // A clock that jumped by an hour became a round trip of an hour: the next probe was hours away, and so was the end of
 // an idle session (pair seed 2768).
 TEST(TransportRegress, AJumpOfTheClockIsNoRoundTrip) {

@@ -33,8 +33,12 @@ void each_segment(ByteSpan bytes, std::size_t segment_size, F f) {
 }  // namespace
 
 Association::Association(std::unique_ptr<transport::Session> session, SessionUser& user,
-                         std::unique_ptr<SessionUser> owned, std::uint64_t incarnation)
-    : owned_(std::move(owned)), user_(&user), session_(std::move(session)), incarnation_(incarnation) {}
+                         std::unique_ptr<SessionUser> owned, std::uint64_t incarnation, std::uint8_t epoch_shift)
+    : owned_(std::move(owned)),
+      user_(&user),
+      session_(std::move(session)),
+      incarnation_(incarnation),
+      epoch_shift_(epoch_shift) {}
 
 void Association::Arrived::add(std::uint64_t number) {
   if (number >= numbers.size()) numbers.resize(number + 1);
@@ -103,7 +107,7 @@ void Association::after_genuine(Judge& judge) {
   judge.expect(stats.key_epoch_receive >= receive_epoch_, "the receiving key epoch went back");
   receive_epoch_ = stats.key_epoch_receive;
   if (sealed_arrived_.count != 0)
-    judge.expect(receive_epoch_ <= (sealed_arrived_.numbers.size() - 1) >> kSimEpochShift,
+    judge.expect(receive_epoch_ <= (sealed_arrived_.numbers.size() - 1) >> epoch_shift_,
                  "the receiving key epoch ran ahead of the packets");
 }
 
@@ -129,7 +133,7 @@ void Association::check_turn(Judge& judge, Instant now, bool sent_something) {
   // The walk over all records is long in wide windows; every turn while they are few, then every 16th.
   if (stats.bytes_in_flight < 300'000 || ++turns_ % 16 == 0) session_->check_invariants();
   if (next_sealed_ > 0)
-    judge.expect(stats.key_epoch_send == (next_sealed_ - 1) >> kSimEpochShift,
+    judge.expect(stats.key_epoch_send == (next_sealed_ - 1) >> epoch_shift_,
                  "the sending key epoch is not that of the packet numbers");
 
   if (session_->next_deadline() <= now && !sent_something)

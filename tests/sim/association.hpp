@@ -11,13 +11,10 @@
 
 namespace peernet::sim {
 
-/// Packets per key epoch in the simulator: 2^8, so that a transfer of a megabyte rolls keys a few times.
-inline constexpr std::uint8_t kSimEpochShift = 8;
-
 class Association {
  public:
   Association(std::unique_ptr<transport::Session> session, SessionUser& user, std::unique_ptr<SessionUser> owned,
-              std::uint64_t incarnation);
+              std::uint64_t incarnation, std::uint8_t epoch_shift);
 
   transport::Session& session() { return *session_; }
   const transport::Session& session() const { return *session_; }
@@ -56,6 +53,7 @@ class Association {
   std::unique_ptr<transport::Session> session_;
   PathLedger ledger_;
   std::uint64_t incarnation_;
+  std::uint8_t epoch_shift_;
 
   std::uint64_t next_handshake_ = 0;  ///< lowest number that has not been used yet, per number space
   std::uint64_t next_sealed_ = 0;

@@ -166,7 +166,7 @@ Datagram Attacker::strike(const std::array<Address, 2>& ends) {
       if (kind == Kind::kTampered) tamper(d.bytes);
       d.origin = d.bytes == model->bytes ? Origin::kRepeated : Origin::kTampered;
       // Every other replay comes from an address of his own.
-      if (rng_.chance(0.5)) d.from = any_own_address();
+      if (moves_paths_ && rng_.chance(0.5)) d.from = any_own_address();
       break;
     }
   }

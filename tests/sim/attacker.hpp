@@ -24,6 +24,9 @@ class Attacker {
   std::optional<Duration> next_in();
   /// One attack, towards one of the two ends whose addresses are given (as they are reachable now).
   Datagram strike(const std::array<Address, 2>& ends);
+  /// From now on what he repeats comes from where it came from: he who overtakes every packet from an address of his
+  /// own keeps a path moving for ever, as he could drop everything.
+  void stop_moving_paths() { moves_paths_ = false; }
   /// Which end the last strike was meant for.
   std::size_t target() const { return target_; }
 
@@ -50,6 +53,7 @@ class Attacker {
   std::array<std::vector<Datagram>, 2> recent_;  ///< the last few towards each end
   crypto::InitialProtection protection_;
   std::size_t target_ = kServer;
+  bool moves_paths_ = true;
 };
 
 }  // namespace peernet::sim

@@ -45,7 +45,7 @@ SessionId Endpoint::new_id() {
 transport::SessionConfig Endpoint::base_config() const {
   const Scenario& s = setup_.scenario;
   transport::SessionConfig config;
-  config.epoch_shift = kSimEpochShift;
+  config.epoch_shift = s.epoch_shift;
   config.max_datagram = s.interface_mtu;
   config.parameters.max_datagram =
       static_cast<std::uint16_t>(std::min<std::uint32_t>(s.interface_mtu - (s.ipv6 ? 48 : 28), wire::kMaxDatagram));
@@ -65,7 +65,7 @@ Association& Endpoint::connect(Instant world_now, const Address& to, SessionUser
   config.remote = to;
   config.seed = rng_.next();
   auto session = std::make_unique<Session>(config, setup_.handshakes.start_initiator(), now_);
-  associations_.emplace_back(std::move(session), user, nullptr, incarnation);
+  associations_.emplace_back(std::move(session), user, nullptr, incarnation, setup_.scenario.epoch_shift);
   Association& made = associations_.back();
   user.attach(made.session());
   made.ledger().validate(to);  // an initiator chose the address itself
@@ -78,6 +78,15 @@ Association& Endpoint::connect(Instant world_now, const Address& to, SessionUser
 void Endpoint::close(Instant world_now, Association& association) {
   association.session().close(clock_.local(world_now), wire::CloseCode::kNone, "done", association.user());
   next_turn_ = world_now;
+}
+
+void Endpoint::restart() {
+  by_id_.clear();
+  by_initiator_.clear();
+  associations_.clear();
+  inbox_.clear();
+  inbox_charge_ = 0;
+  next_turn_ = Instant::never();
 }
 
 Association* Endpoint::find_incarnation(std::uint64_t incarnation) {
@@ -136,7 +145,7 @@ Association* Endpoint::accept(const Datagram& datagram) {
   auto user = setup_.make_user();
   SessionUser& borrowed = *user;
   const std::uint64_t incarnation = datagram.origin == Origin::kForged ? 0 : datagram.incarnation;
-  associations_.emplace_back(std::move(session), borrowed, std::move(user), incarnation);
+  associations_.emplace_back(std::move(session), borrowed, std::move(user), incarnation, setup_.scenario.epoch_shift);
   Association& made = associations_.back();
   by_id_[config.local_id.value()] = &made;
   by_initiator_[{datagram.from, yes->initiator_id}] = &made;
@@ -211,9 +220,13 @@ void Endpoint::hand_in_all() {
   hand_in(run);
 }
 
-void Endpoint::emit_train(ByteSpan train, std::size_t segment_size, const Address& to, std::uint8_t ecn) {
-  for (std::size_t at = 0; at < train.size(); at += segment_size)
-    setup_.emit(to, ecn, train.subspan(at, std::min(segment_size, train.size() - at)));
+/// Out as packets. A kernel that knows the path's MTU refuses the send, and the session is told.
+void Endpoint::emit(Association& a, ByteSpan train, std::size_t segment_size, const Address& to, std::uint8_t ecn) {
+  const std::size_t step = segment_size == 0 ? train.size() : segment_size;
+  bool refused = false;
+  for (std::size_t at = 0; at < train.size(); at += step)
+    refused = !setup_.emit(to, ecn, train.subspan(at, std::min(step, train.size() - at))) || refused;
+  if (refused) a.session().on_datagram_too_big(now_, std::min(step, train.size()));
 }
 
 bool Endpoint::send_train(Association& a) {
@@ -238,7 +251,7 @@ bool Endpoint::send_train(Association& a) {
                "more is in flight than the congestion window allows");
   judge.expect(after.bytes_in_flight == before + train.train_bytes, "a sealed train is not wholly in flight");
   a.check_sent(judge, setup_.trace, now_, ByteSpan(out_).first(train.train_bytes), train.segment_size, train.to);
-  emit_train(ByteSpan(out_).first(train.train_bytes), train.segment_size, train.to, train.ecn);
+  emit(a, ByteSpan(out_).first(train.train_bytes), train.segment_size, train.to, train.ecn);
   return true;
 }
 
@@ -248,7 +261,7 @@ bool Endpoint::pump(Association& a) {
     while (const auto t = a.session().poll_transmit(now_, out_)) {
       const ByteSpan bytes = ByteSpan(out_).first(t->bytes);
       a.check_sent(setup_.judge, setup_.trace, now_, bytes, 0, t->to);
-      setup_.emit(t->to, t->ecn, bytes);
+      emit(a, bytes, 0, t->to, t->ecn);
       if (++sent > kMaxDatagramsPerTurn) break;
     }
     if (++sent > kMaxDatagramsPerTurn) {

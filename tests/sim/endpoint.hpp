@@ -24,8 +24,8 @@ inline constexpr std::size_t kSessionLimit = 64;
 
 class Endpoint {
  public:
-  /// Gives out what is sent: destination, ECN bits, bytes of one packet.
-  using Emit = std::function<void(const Address& to, std::uint8_t ecn, ByteSpan packet)>;
+  /// Gives out what is sent: destination, ECN bits, bytes of one packet. False: refused, it is too long.
+  using Emit = std::function<bool(const Address& to, std::uint8_t ecn, ByteSpan packet)>;
   /// Makes the application of an accepted session.
   using MakeUser = std::function<std::unique_ptr<SessionUser>()>;
 
@@ -62,6 +62,8 @@ class Endpoint {
   Association* find_incarnation(std::uint64_t incarnation);
   /// Closes a session from our side; its CLOSE leaves with the next turn, which is now.
   void close(Instant world_now, Association& association);
+  /// The process dies and comes back: sessions and what lay in the socket are gone, nobody is told.
+  void restart();
   /// Bit i: the current session received something genuine that was sent to address number i.
   std::uint32_t received_at() const { return received_at_; }
   std::uint64_t socket_drops() const { return socket_drops_; }
@@ -87,7 +89,7 @@ class Endpoint {
   void hand_in_all();
   bool pump(Association& association);
   bool send_train(Association& association);
-  void emit_train(ByteSpan train, std::size_t segment_size, const Address& to, std::uint8_t ecn);
+  void emit(Association& a, ByteSpan train, std::size_t segment_size, const Address& to, std::uint8_t ecn);
   void plan(Instant world_now);
   void reap();
   transport::SessionConfig base_config() const;

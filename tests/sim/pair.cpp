@@ -67,7 +67,9 @@ Pair::Pair(const Scenario& scenario, bool verbose)
   for (const std::size_t side : {kClient, kServer}) {
     const auto origin = Instant::from_ns(static_cast<std::int64_t>(1 + rng_.below(1'000'000'000'000'000)));
     Endpoint::Setup setup{side, scenario_, judge_, trace_, *handshakes_[side], {}, {}, origin};
-    setup.emit = [this, side](const Address& to, std::uint8_t ecn, ByteSpan packet) { emit(side, to, ecn, packet); };
+    setup.emit = [this, side](const Address& to, std::uint8_t ecn, ByteSpan packet) {
+      return emit(side, to, ecn, packet);
+    };
     if (side == kServer)
       setup.make_user = [this, world] {
         return std::make_unique<Source>(world, handshakes_[kServer]->local_id(), *requester_, rng_.next());
@@ -97,7 +99,7 @@ void Pair::say_packet(const char* what, std::size_t side, const Datagram& d) con
   std::printf("\n");
 }
 
-void Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan packet) {
+bool Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan packet) {
   Datagram d;
   d.bytes.assign(packet.begin(), packet.end());
   d.from = side == kClient ? client_addresses_.back() : server_address_;
@@ -108,6 +110,7 @@ void Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan 
     d.incarnation = incarnation_;
   }
   judge_.expect(ip_bytes(d) <= scenario_.interface_mtu, "a datagram is longer than the interface allows");
+  if (scenario_.mtu_is_told && ip_bytes(d) > links_[side]->profile().mtu) return false;
   ++report_.handed_to_links;
   say_packet("sends", side, d);
   if (auto copy = attacker_.observe(d); copy && !healed_) {
@@ -118,6 +121,7 @@ void Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan 
   links_[side]->transmit(now_, std::move(d), arrivals_);
   for (Link::Arrival& arrival : arrivals_) queue_.push(arrival.at, Arrive{1 - side, std::move(arrival.datagram)});
   arrivals_.clear();
+  return true;
 }
 
 void Pair::deliver(std::size_t side, Datagram datagram) {
@@ -152,6 +156,14 @@ void Pair::close_by_choice(std::size_t side) {
   advance_phase();
 }
 
+void Pair::restart(std::size_t side) {
+  if (phase_ != Phase::kTransfer) return;
+  endpoints_[side]->restart();
+  planned_[side] = Instant::never();
+  if (side == kClient && !requester_->session_ended()) requester_->on_closed({});
+  advance_phase();
+}
+
 /// The client's node turns evil for one packet; then it is what it was, and starts anew.
 void Pair::tell(Lie lie) {
   Association* mine = endpoints_[kClient]->find_incarnation(incarnation_);
@@ -170,7 +182,7 @@ void Pair::tell(Lie lie) {
   LyingPacket packet;
   packet.lie = lie;
   packet.keys.cipher = scenario_.aes_256 ? crypto::Cipher::kAes256Gcm : crypto::Cipher::kAes128Gcm;
-  packet.keys.epoch_shift = kSimEpochShift;
+  packet.keys.epoch_shift = scenario_.epoch_shift;
   packet.secret = handshakes_[kClient]->last_secrets()->initiator_to_responder;
   packet.victim = theirs->session().local_id();
   packet.number = PacketNumber(mine->sealed_packets_sent());
@@ -228,6 +240,12 @@ void Pair::begin(const TimedEvent& event) {
     case EventKind::kCloseServer:
       close_by_choice(kServer);
       break;
+    case EventKind::kRestartClient:
+      restart(kClient);
+      break;
+    case EventKind::kRestartServer:
+      restart(kServer);
+      break;
     case EventKind::kLie:
       tell(static_cast<Lie>(event.value));
       break;
@@ -251,6 +269,7 @@ void Pair::end(const TimedEvent& event) {
 void Pair::heal() {
   say("heal");
   healed_ = true;
+  attacker_.stop_moving_paths();
   for (const std::size_t side : {kClient, kServer}) {
     links_[side]->profile() = scenario_.heal[side];
     links_[side]->set_cut(false);

@@ -75,7 +75,7 @@ class Pair {
   using Event = std::variant<Arrive, Turn, Begin, End, Strike, Heal, Reconnect, Look>;
 
   void step(Instant now, Event& event);
-  void emit(std::size_t from_side, const Address& to, std::uint8_t ecn, ByteSpan packet);
+  bool emit(std::size_t from_side, const Address& to, std::uint8_t ecn, ByteSpan packet);
   void deliver(std::size_t side, Datagram datagram);
   void begin(const TimedEvent& event);
   void end(const TimedEvent& event);
@@ -92,6 +92,7 @@ class Pair {
   std::unique_ptr<SpyingFactory> make_handshakes(std::size_t side) const;
   void tell(Lie lie);
   void close_by_choice(std::size_t side);
+  void restart(std::size_t side);
 
   Scenario scenario_;
   bool verbose_;

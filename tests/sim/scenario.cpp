@@ -82,7 +82,7 @@ HostProfile draw_host(Draw& draw) {
 
 AppProfile draw_app(Draw& draw, std::uint64_t seed) {
   AppProfile app;
-  app.content_bytes = seed % 64 == 0 ? 10'000'000 : draw.whole(100e3, draw.chance(0.25) ? 10e6 : 2e6);
+  app.content_bytes = seed % 64 == 0 ? 10'000'000 : draw.whole(100e3, draw.chance(0.25) ? 10e6 : 3e6);
   app.chunk_bytes = 1U << (16 + draw.below(5));
   app.range_bytes = std::min<std::uint32_t>(app.chunk_bytes, static_cast<std::uint32_t>(draw.whole(1000, 1e6)));
   if (app.content_bytes / app.range_bytes > 1000)
@@ -112,6 +112,8 @@ TimedEvent draw_event(Draw& draw, const Scenario& s) {
       break;
     case EventKind::kCloseClient:
     case EventKind::kCloseServer:
+    case EventKind::kRestartClient:
+    case EventKind::kRestartServer:
       return event;
     case EventKind::kLie:
       event.value = draw.below(kLies);
@@ -131,9 +133,10 @@ TimedEvent draw_event(Draw& draw, const Scenario& s) {
 
 const char* name_of(EventKind kind) {
   static constexpr std::array<const char*, kEventKinds> kNames{
-      "cut_up",      "cut_down",    "cut_both",       "mtu",          "delay",
-      "rate",        "rebind_port", "rebind_address", "stall_client", "stall_server",
-      "jump_client", "jump_server", "close_client",   "close_server", "lie"};
+      "cut_up",         "cut_down",      "cut_both",       "mtu",          "delay",
+      "rate",           "rebind_port",   "rebind_address", "stall_client", "stall_server",
+      "jump_client",    "jump_server",   "close_client",   "close_server", "lie",
+      "restart_client", "restart_server"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -154,6 +157,9 @@ Scenario draw_scenario(std::uint64_t seed) {
   s.real_tls = seed % 16 == 0;
   s.ipv6 = draw.chance(0.3);
   s.aes_256 = seed % 3 == 0;
+  s.mtu_is_told = draw.chance(0.2);
+  // With 2^8 no more than 512 packets can be under way: wide windows need wide epochs.
+  if (draw.chance(0.25)) s.epoch_shift = static_cast<std::uint8_t>(9 + draw.below(8));
   s.demand_retry = draw.chance(0.15);
   s.heal = {draw_path(draw), draw_path(draw)};
   if (draw.chance(0.7)) s.heal[kServer] = s.heal[kClient];  // most paths are symmetric

@@ -52,9 +52,11 @@ enum class EventKind : std::uint8_t {
   kJumpServer,
   kCloseClient,  ///< the application has had enough of this session
   kCloseServer,
-  kLie,  ///< value: the Lie that the client tells
+  kLie,            ///< value: the Lie that the client tells
+  kRestartClient,  ///< the process dies and comes back without its sessions; nobody is told
+  kRestartServer,
 };
-inline constexpr std::size_t kEventKinds = 15;
+inline constexpr std::size_t kEventKinds = 17;
 const char* name_of(EventKind kind);
 
 struct TimedEvent {
@@ -83,7 +85,9 @@ struct Scenario {
   bool real_tls = false;
   bool ipv6 = false;
   bool aes_256 = false;
-  bool demand_retry = false;           ///< the server answers new sessions with RETRY
+  bool mtu_is_told = false;      ///< a datagram too long for the path is refused at once (EMSGSIZE)
+  std::uint8_t epoch_shift = 8;  ///< packets per key epoch = 2^shift: a transfer of a megabyte rolls keys a few times
+  bool demand_retry = false;     ///< the server answers new sessions with RETRY
   std::uint32_t interface_mtu = 1500;  ///< of both hosts, bytes of IP packet
   std::array<LinkProfile, 2> hurt;     ///< by direction: [kClient] leaves the client
   std::array<LinkProfile, 2> heal;

@@ -199,7 +199,7 @@ transport::SessionConfig Shard::session_config(const Address& remote) {
     const std::uint32_t mtu = remote.is_loopback() ? 65536 : io::mtu_towards(remote);
     config.max_datagram = std::clamp<std::uint32_t>(mtu, 1280, 65535);
   }
-  config.seed = rng_.next();
+  config.secret = random_.array<32>();
   return config;
 }
 

@@ -36,7 +36,8 @@ SessionConfig checked(SessionConfig config) {
 
 Session::Parts::Parts(const SessionConfig& configuration, std::unique_ptr<crypto::Handshake> tls, Instant now)
     : config(checked(configuration)),
-      rng(configuration.seed),
+      secret(configuration.secret),
+      rng(secret.next()),
       created_at(now),
       initial(std::make_unique<crypto::InitialProtection>(configuration.aead_backend)),
       remote_id(configuration.role == Role::kInitiator ? configuration.first_receiver_id : configuration.remote_id),
@@ -47,7 +48,7 @@ Session::Parts::Parts(const SessionConfig& configuration, std::unique_ptr<crypto
       mtu(datagram_limit(configuration.remote), configuration.mtu_search),
       ecn(configuration.ecn),
       path(configuration.remote, configuration.role == Role::kInitiator || configuration.address_validated),
-      skip_at(64 + rng.below(256)),
+      skip_at(64 + secret.below(256)),
       last_heard_at(now),
       last_sent_at(now) {
   config.parameters.max_datagram = static_cast<std::uint16_t>(std::max<std::size_t>(

@@ -53,7 +53,7 @@ DataBudget Session::Parts::data_budget(Instant now) const {
 void Session::Parts::maybe_skip_number(Instant now) {
   if (recovery.next_number() < skip_at || !numbers_left(kDataReserve)) return;
   recovery.skip_number(now);
-  skip_at = recovery.next_number() + 512 + rng.below(4096);
+  skip_at = recovery.next_number() + 512 + secret.below(4096);
 }
 
 SealedTrain Session::Parts::seal_data(Instant now, const DataToSeal& data, MutableByteSpan train) {

@@ -27,6 +27,7 @@
 #include "transport/pacer.hpp"
 #include "transport/path.hpp"
 #include "transport/rate_estimate.hpp"
+#include "transport/secret_random.hpp"
 #include "transport/session.hpp"
 
 namespace peernet::transport {
@@ -119,7 +120,8 @@ struct Session::Parts final : RecoveryListener {
   SessionConfig config;
   SessionState state = SessionState::kHandshake;
   SessionHandler* handler = nullptr;  ///< borrowed for the call that is running, else null
-  Rng rng;
+  SecretRandom secret;
+  Rng rng;  ///< values of PINGs, GREASE: nothing that matters when it is foreseen
   SessionStats stats;
   Instant created_at;
 

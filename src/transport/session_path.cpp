@@ -25,7 +25,7 @@ void Session::Parts::set_datagram_size() {
 
 void Session::Parts::maybe_move_path(Instant now, std::size_t bytes, const Address& from) {
   if (from == path.remote() || state != SessionState::kEstablished) return;
-  const std::uint64_t challenge = rng.next();
+  const std::uint64_t challenge = secret.next();
   const Duration patience = 3 * std::max<Duration>(rtt.probe_timeout(peer_ack_delay()), kNewPathProbe);
   const bool other_host = path.move({.to = from, .bytes = bytes, .challenge = challenge, .deadline = now + patience});
   ++stats.path_changes;

@@ -70,7 +70,9 @@ struct SessionConfig {
   std::uint32_t max_packets_in_flight = 1u << 17;  ///< upper bound of the record ring, a power of two
   std::uint32_t small_frames = 512;                ///< bounded store of frames up to 64 bytes, sent and unsent
   std::uint32_t large_frames = 32;                 ///< of frames up to max_frame_bytes
-  std::uint64_t seed = 0;                          ///< random numbers that are no keys: skipped packet numbers, jitter
+  /// From the system's random source, a fresh one for each session (the simulator: from its seed). What the peer must
+  /// not foresee comes from it: path challenges, packet numbers left out.
+  Hash256 secret{};
 };
 
 /// What was received at once from one sender.

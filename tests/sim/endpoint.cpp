@@ -23,6 +23,13 @@ transport::AcceptorOptions acceptor_options(const Scenario& scenario) {
   return options;
 }
 
+Hash256 secret_from(std::uint64_t seed) {
+  Rng rng(seed);
+  Hash256 secret;
+  for (std::byte& b : secret) b = static_cast<std::byte>(rng.next());
+  return secret;
+}
+
 constexpr std::size_t kMaxCoalesced = 64;
 constexpr int kMaxDatagramsPerTurn = 100'000;
 
@@ -63,7 +70,7 @@ Association& Endpoint::connect(Instant world_now, const Address& to, SessionUser
   config.first_receiver_id = SessionId(static_cast<std::uint32_t>(rng_.next()));
   config.initiator_id = rng_.next();
   config.remote = to;
-  config.seed = rng_.next();
+  config.secret = secret_from(rng_.next());
   auto session = std::make_unique<Session>(config, setup_.handshakes.start_initiator(), now_);
   associations_.emplace_back(std::move(session), user, nullptr, incarnation, setup_.scenario.epoch_shift);
   Association& made = associations_.back();
@@ -140,7 +147,7 @@ Association* Endpoint::accept(const Datagram& datagram) {
   config.remote_id = yes->initiator_session;
   config.remote = datagram.from;
   config.address_validated = yes->address_validated;
-  config.seed = rng_.next();
+  config.secret = secret_from(rng_.next());
   auto session = std::make_unique<Session>(config, setup_.handshakes.start_responder(), now_);
   auto user = setup_.make_user();
   SessionUser& borrowed = *user;

@@ -1,7 +1,11 @@
 // What nobody can do to a session: forge, replay, amplify, move it with old packets, or talk to it after its end.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "session_pair.hpp"
+#include "transport/secret_random.hpp"
 
 namespace peernet::transport {
 namespace {
@@ -150,6 +154,54 @@ TEST(SessionDefence, KeyEpochsRollDuringATransfer) {
   ASSERT_TRUE(pair.run_until([&] { return pair.responder_user.received == 2'000'000; }));
   EXPECT_TRUE(pair.responder_user.complete(1));
   EXPECT_GE(pair.responder->stats().key_epoch_receive, 5U);
+}
+
+/// The first packet number that the initiator leaves out of a transfer.
+std::uint64_t first_left_out(std::byte secret) {
+  Pair pair({.adjust = [&](SessionConfig& c) { c.secret[31] = secret; }});
+  EXPECT_TRUE(pair.connect());
+  std::uint64_t next = 0;
+  std::optional<std::uint64_t> left_out;
+  pair.rule = [&](Flying& f) {
+    const auto header = wire::decode_header(f.bytes);
+    if (!f.to_responder || header->type == wire::PacketType::kHandshake || left_out) return true;
+    if (next != 0 && header->number.value() > next) left_out = next;
+    next = header->number.value() + 1;
+    return true;
+  };
+  pair.transfer(pair.initiator_user, pair.responder_user, 1, 1'000'000);
+  EXPECT_TRUE(pair.run_until([&] { return pair.responder_user.received == 1'000'000; }));
+  EXPECT_TRUE(left_out);
+  return left_out.value_or(0);
+}
+
+TEST(SessionDefence, WhichNumbersAreLeftOutDependsOnTheSecret) {
+  const std::uint64_t once = first_left_out(std::byte{1});
+  EXPECT_EQ(first_left_out(std::byte{1}), once);  // and on nothing else that differs between runs
+  EXPECT_NE(first_left_out(std::byte{2}), once);
+}
+
+TEST(SecretRandom, NumbersFollowFromTheSecretAndNotFromEachOther) {
+  Hash256 one{};
+  Hash256 other{};
+  other[31] = std::byte{1};
+  SecretRandom a(one);
+  SecretRandom again(one);
+  SecretRandom b(other);
+  std::set<std::uint64_t> seen;
+  for (int i = 0; i != 100; ++i) {
+    const std::uint64_t value = a.next();
+    EXPECT_EQ(again.next(), value);
+    EXPECT_TRUE(seen.insert(value).second);
+    EXPECT_TRUE(seen.insert(b.next()).second);
+    // Who knows a number and takes it for a seed or a key learns nothing about the next.
+    ByteArray<8> bytes;
+    ByteWriter(bytes).u64(value);
+    Hash256 guess{};
+    std::ranges::copy(bytes, guess.begin());
+    EXPECT_TRUE(seen.insert(SecretRandom(guess).next()).second);
+    EXPECT_TRUE(seen.insert(Rng(value).next()).second);
+  }
 }
 
 TEST(SessionDefence, AFullFrameStoreSaysNoAndLosesNothing) {

@@ -116,7 +116,7 @@ class Pair {
     c.parameters.ciphers = wire::kCiphersKnown;
     c.parameters.max_datagram = 65507;
     c.aead_backend = crypto::AeadBackend::kOpenssl;
-    c.seed = role == Role::kInitiator ? 7 : 8;
+    c.secret[0] = role == Role::kInitiator ? std::byte{7} : std::byte{8};
     return c;
   }
   struct Options {

@@ -53,8 +53,8 @@ def keep_memory_backed(gib):
 class Run:
     """One transfer: a folder of its own, the source's process, the receiving command."""
 
-    def __init__(self, options, source, folder):
-        self.options, self.source, self.folder = options, source, folder
+    def __init__(self, source, folder, program):
+        self.source, self.folder, self.program = source, folder, program
         self.out = os.path.join(folder, 'out')
         self.processes = []
 
@@ -91,10 +91,10 @@ def listening(port):
 def peernet(extra_share=(), extra_get=()):
     def prepare(run):
         link = os.path.join(run.folder, 'link')
-        run.spawn([run.options.peernet, 'share', run.source, '--listen', '127.0.0.1:0', '--link-file', link,
+        run.spawn([run.program, 'share', run.source, '--listen', '127.0.0.1:0', '--link-file', link,
                    '--max-datagram', '1500', '-q', *extra_share])
         wait_for(lambda: os.path.exists(link), 'peernet share')
-        return [run.options.peernet, 'get', '@' + link, '-o', run.out, '--max-datagram', '1500', '-q', *extra_get]
+        return [run.program, 'get', '@' + link, '-o', run.out, '--max-datagram', '1500', '-q', *extra_get]
     return prepare
 
 
@@ -138,7 +138,7 @@ def share_link(run):
     link = os.path.join(run.folder, 'link')
     return [sys.executable, '-c', 'import subprocess,sys,os,signal\n'
             'p=subprocess.Popen(sys.argv[1:],stdout=subprocess.PIPE,stderr=subprocess.DEVNULL)\np.stdout.readline()\nos.kill(p.pid,signal.SIGKILL)\np.wait()',
-            run.options.peernet, 'share', run.source, '--listen', '127.0.0.1:0', '--link-file', link, '-q']
+            run.program, 'share', run.source, '--listen', '127.0.0.1:0', '--link-file', link, '-q']
 
 
 def openssl_digest(run):
@@ -186,9 +186,10 @@ def peak_rss(pid):
 
 def measure(options, tool, source, source_digest):
     folder = tempfile.mkdtemp(dir=options.dir)
-    run = Run(options, source, folder)
+    name, _, program = tool.partition('@')  # peernet@PROGRAM: another build of it, for before and after
+    run = Run(source, folder, program or options.peernet)
     try:
-        argv = TOOLS[tool](run)
+        argv = TOOLS[name](run)
         before = sum(cpu_of(p.pid) for p in run.processes)
         start = time.monotonic()
         sink = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
@@ -199,7 +200,7 @@ def measure(options, tool, source, source_digest):
         source_rss = max([peak_rss(p.pid) for p in run.processes if p.poll() is None], default=0)
         if sink.returncode != 0:
             sys.exit('%s failed with exit code %d: %s' % (tool, sink.returncode, argv))
-        if tool not in NO_OUTPUT and digest(run.out) != source_digest:
+        if name not in NO_OUTPUT and digest(run.out) != source_digest:
             sys.exit('%s delivered wrong bytes' % tool)
         return {'wall': wall, 'cpu': usage.ru_utime + usage.ru_stime + max(source_cpu, 0), 'rss_sink': usage.ru_maxrss / 1024,
                 'rss_source': source_rss}
@@ -212,7 +213,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--job', default='200m', choices=JOBS)
     parser.add_argument('--runs', type=int, default=7)
-    parser.add_argument('--tools', default='peernet,socat,rsync')
+    parser.add_argument('--tools', default='peernet,socat,rsync', help=', '.join(TOOLS) + '; peernet@PROGRAM for another build')
     parser.add_argument('--dir', default=None, help='where files are written (default: a new folder in /var/tmp)')
     parser.add_argument('--peernet', default=os.path.join(ROOT, 'build/release/peernet'))
     parser.add_argument('--keeper', type=float, default=6, help='GiB of free memory to keep backed, 0: none')

@@ -93,6 +93,12 @@ std::string Fetch::host_of(const Peer& peer) const {
   return io::format_address(peer.session.remote());
 }
 
+/// Not dialled again.
+void Fetch::refuse_dial(const Peer& peer) {
+  for (Dial& dial : dials_)
+    if (dial.peer == peer.self) dial.refused = true;
+}
+
 void Fetch::note_source(const Peer& peer, const char* text) {
   options_.transfer->push({.kind = EventKind::kSource, .text = text, .peer = host_of(peer)});
 }
@@ -161,8 +167,7 @@ void Fetch::on_join_response(Peer& peer, FetchSlot& slot, const wire::JoinResFra
     return;
   }
   note_source(peer, accepted ? "does not know the key of this swarm" : "does not serve this content");
-  for (Dial& dial : dials_)
-    if (dial.peer == peer.self) dial.refused = true;
+  refuse_dial(peer);
   if (!accepted && options_.link.swarm_key && peer.session.peer() == options_.link.publisher_id)
     refused_by_publisher_ = true;
   shard_->close(peer, wire::CloseCode::kRefused, "not the content that was asked for");
@@ -233,6 +238,7 @@ void Fetch::on_reject(Peer& peer, FetchSlot& slot, const wire::RejectFrame& fram
   if (!slot.joined) return;
   if (frame.reason == wire::RejectReason::kSourceChanged) {
     source_changed_ = true;
+    refuse_dial(peer);  // its LEAVE finds no slot any more
     drop_source(peer, slot, "withdrew: its file has changed");
     return;
   }
@@ -302,7 +308,8 @@ void Fetch::ask(Instant now) {
 }
 
 void Fetch::check_patience(Instant now) {
-  if (download_->source_count() == 0 && ever_answered_ && everybody_refused()) {
+  const bool all_here = store_ && store_->all_written();  // only this host's disk is still needed
+  if (!all_here && download_->source_count() == 0 && ever_answered_ && everybody_refused()) {
     if (source_changed_) {
       fail({ErrorCode::kIntegrity, 0, "the file changed at its source and no other source is left"});
     } else if (wrong_bytes_) {
@@ -315,6 +322,8 @@ void Fetch::check_patience(Instant now) {
     return;
   }
   if (options_.get.timeout_seconds <= 0) return;
+  // Hashing what is there, allocating and the last fsync may take the disk longer than any source may stay silent.
+  if (store_ && store_->in_flight() > 0) made_progress(now);
   const auto patience = Duration(static_cast<std::int64_t>(options_.get.timeout_seconds * 1e9));
   if (now - last_progress_ < patience) return;
   if (paused_for_space_) {
@@ -382,7 +391,9 @@ void Fetch::end_sessions(wire::CloseCode code) {
         peer->fetches[i] = peer->fetches.back();
         peer->fetches.pop_back();
       }
-    if (peer->fetches.empty() && peer->served.empty()) shard_->close(*peer, code, "");
+    if (!peer->fetches.empty() || !peer->served.empty()) continue;
+    shard_->flush(*peer);  // "complete" was perhaps queued in this very turn, and a closing session sends nothing else
+    shard_->close(*peer, code, "");
   }
 }
 

@@ -80,6 +80,7 @@ class Fetch {
   void redial_if_alone(Instant now);
   void add_source(Peer& peer, FetchSlot& slot);
   void drop_source(Peer& peer, FetchSlot& slot, const char* why);
+  void refuse_dial(const Peer& peer);
   void note_source(const Peer& peer, const char* text);
   void ask(Instant now);
   void sample_round_trips(Instant now);

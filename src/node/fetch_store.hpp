@@ -82,7 +82,7 @@ class FetchStore {
   std::uint64_t resumed_bytes() const { return resumed_bytes_; }
   /// Of the content, what the part file holds and is verified.
   std::uint64_t present_bytes() const { return present_bytes_; }
-  bool published() const { return planner_ && planner_->published(); }
+  bool all_written() const { return all_written_told_; }
   /// Chunks of an earlier run still to be read back.
   bool checking() const { return resume_ && !resume_->done(); }
 

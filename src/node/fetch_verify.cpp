@@ -38,6 +38,7 @@ std::byte* Fetch::data_target(FetchSlot& slot, RequestId request, transport::Dat
 void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange range) {
   const auto target = download_->target(slot.source, request, range.offset, range.length);
   PN_CHECK(target.has_value());  // nothing has happened since data_target
+  made_progress(shard_->now());  // not only whole chunks: on a slow path one takes minutes
   const auto take = [&](Range<std::uint32_t> piece) {
     const auto whole = download_->on_data(shard_->now(), slot.source, request, piece.first, piece.size());
     if (whole) arrived_.push_back(*whole);
@@ -219,8 +220,7 @@ void Fetch::bad_chunk(Instant now, AssemblyIndex assembly) {
   wrong_bytes_ = true;
   Peer* peer = shard_->peer(s.peer);
   PN_CHECK(peer != nullptr);
-  for (Dial& dial : dials_)
-    if (dial.peer == peer->self) dial.refused = true;
+  refuse_dial(*peer);
   for (std::size_t i = 0; i < peer->fetches.size(); ++i) {
     if (peer->fetches[i].fetch != this) continue;
     FetchSlot slot = peer->fetches[i];

@@ -211,6 +211,10 @@ class NodeImpl {
     transfer->bytes_total.store(content->file.core.payload_bytes, std::memory_order_relaxed);
     transfer->bytes_done.store(content->file.core.payload_bytes, std::memory_order_relaxed);
 
+    content->on_changed = [this, weak = std::weak_ptr(content)] {
+      const auto changed = weak.lock();
+      if (changed) withdraw_changed(changed);
+    };
     std::latch served(static_cast<std::ptrdiff_t>(shards_.size()));
     for (const auto& shard : shards_)
       shard->post([&served, content](Shard& s) {
@@ -221,6 +225,19 @@ class NodeImpl {
     transfer->on_cancel([this, content] { withdraw(content); });
     transfer->phase = Phase::kRunning;
     transfer->push({.kind = EventKind::kLink, .text = link_of(*content, options)});
+  }
+
+  // The last shard to have told its receivers ends the transfer, so that none of them hears of a mere goodbye first.
+  void withdraw_changed(const std::shared_ptr<SharedContent>& content) {
+    const auto left = std::make_shared<std::atomic<std::size_t>>(shards_.size());
+    for (const auto& shard : shards_)
+      shard->post([content, left](Shard& s) {
+        s.serving().remove(content->file.id, wire::LeaveReason::kSourceChanged);
+        s.look_after_peers();
+        if (left->fetch_sub(1) != 1) return;
+        const Error error{ErrorCode::kIntegrity, 0, "the shared file has changed; it is no longer served"};
+        content->transfer->finish({.kind = EventKind::kError, .text = describe(error), .error = error}, Phase::kFailed);
+      });
   }
 
   void withdraw(const std::shared_ptr<SharedContent>& content) {

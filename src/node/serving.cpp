@@ -68,28 +68,19 @@ void Serving::release_if_unused(Served& served) {
 void Serving::check_sources(Instant now) {
   if (now < next_check_) return;
   next_check_ = contents_.empty() ? Instant::never() : now + kCheckEvery;
-  for (std::size_t i = 0; i < contents_.size();) {
-    if (contents_[i]->removed) {
-      ++i;
-      continue;
-    }
-    SharedContent& content = *contents_[i]->content;
-    if (!content.withdrawn.load(std::memory_order_relaxed)) {
-      const auto stamp = storage::stamp_of(content.file.fd.get());
-      if (!stamp || storage::compare(content.file.stamp, *stamp) == storage::SourceState::kChanged)
-        content.withdrawn.store(true, std::memory_order_relaxed);
-    }
-    if (!content.withdrawn.load(std::memory_order_relaxed)) {
-      ++i;
-      continue;
-    }
-    ShardCounters::bump(shard_.mutable_counters().source_changes);
-    const Error error{ErrorCode::kIntegrity, 0, "the shared file has changed; it is no longer served"};
-    content.transfer->finish({.kind = EventKind::kError, .text = describe(error), .error = error}, Phase::kFailed);
-    const std::size_t before = contents_.size();
-    remove(ContentId(content.file.id), wire::LeaveReason::kSourceChanged);
-    if (contents_.size() == before) ++i;  // reads are still under way
+  for (const auto& served : contents_) {
+    SharedContent& content = *served->content;
+    if (served->removed || content.withdrawn.load(std::memory_order_relaxed)) continue;
+    const auto stamp = storage::stamp_of(content.file.fd.get());
+    if (!stamp || storage::compare(content.file.stamp, *stamp) == storage::SourceState::kChanged)
+      source_changed(content);
   }
+}
+
+void Serving::source_changed(SharedContent& content) {
+  if (content.withdrawn.exchange(true, std::memory_order_relaxed)) return;
+  ShardCounters::bump(shard_.mutable_counters().source_changes);
+  content.on_changed();
 }
 
 // ---------------------------------------------------------------------------------------------- what peers say
@@ -308,8 +299,7 @@ void Serving::on_read(SlabHandle token, std::int64_t result) {
     // The file has become shorter, or cannot be read: it is not what was hashed any more.
     const bool changed = result >= 0;
     if (const ServedSlot* slot = peer->served_slot(block->request.slot)) {
-      if (changed) slot->served->content->withdrawn.store(true, std::memory_order_relaxed);
-      next_check_ = shard_.now();
+      if (changed) source_changed(*slot->served->content);
     }
     peer->uploads.on_cancel(block->request.id);
     reject(*peer, block->request.id, changed ? wire::RejectReason::kSourceChanged : wire::RejectReason::kIoError);

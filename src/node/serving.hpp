@@ -68,6 +68,7 @@ class Serving {
   bool valid(const SharedContent& content, const wire::RequestFrame& frame) const;
   void free_block(SlabHandle handle);
   void reject(Peer& peer, RequestId request, wire::RejectReason reason);
+  void source_changed(SharedContent& content);
   void release_if_unused(Served& served);
   void withdraw(Served& served, wire::LeaveReason reason);
   void report_receiver(const Peer& peer, const SharedContent& content, const char* what, bool joined);

@@ -56,8 +56,12 @@ class Shard final : private io::Sink {
   Peer* peer(SlabHandle handle) { return peers_.get(handle); }
   /// To be looked after at the end of this turn: something may be ready to be sent, or its deadline has moved.
   void touch(Peer& peer);
+  /// Sends what is due to every touched peer: the end of a turn, or before news that end the process.
+  void look_after_peers();
   /// It has file bytes to send.
   void mark_sending(Peer& peer);
+  /// Says what is queued for it now, not at the end of the turn.
+  void flush(Peer& peer) { send_control(peer); }
   void close(Peer& peer, wire::CloseCode code, std::string_view text);
 
   void on_peer_established(Peer& peer);
@@ -115,7 +119,6 @@ class Shard final : private io::Sink {
   void accept(const io::Received& received, MutableByteSpan datagram, const transport::Accept& accept);
 
   // outbound.cpp
-  void look_after_peers();
   void send_control(Peer& peer);
   void send_data();
   void send_raw(const Address& to, ByteSpan bytes);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "crypto/join_proof.hpp"
@@ -18,6 +19,8 @@ struct SharedContent {
   /// The file is no longer what was hashed. Set once by whichever shard notices; every shard looks at it when it is
   /// about to read, so relaxed is enough: a read that races with it is caught by the receiver's verification.
   std::atomic<bool> withdrawn{false};
+  /// Called by the shard that has set `withdrawn`: takes the content from all shards, then ends the transfer.
+  std::function<void()> on_changed;
 };
 
 }  // namespace peernet::node

@@ -71,10 +71,19 @@ std::optional<Piece> UploadQueue::next_piece(std::uint32_t max_bytes) {
   return std::nullopt;
 }
 
+// A peer may use the id of an ended request again while packets of the old one are under way: what they say about bytes
+// that the new one does not ask for is nothing to it. Unchecked it would make us read what nobody has validated.
+Range<std::uint32_t> UploadQueue::within(const UploadRequest& request, std::uint32_t offset, std::uint32_t length) {
+  const Range<std::uint32_t> cut{std::max(offset, request.offset),
+                                 std::min(offset + length, request.offset + request.length)};
+  return cut.first < cut.end ? cut : Range<std::uint32_t>{};
+}
+
 void UploadQueue::on_lost(RequestId id, std::uint32_t offset, std::uint32_t length) {
   Upload* upload = find(id);
   if (upload == nullptr) return;
-  const Range<std::uint32_t> lost{offset, offset + length};
+  const Range<std::uint32_t> lost = within(upload->request, offset, length);
+  if (lost.empty()) return;
   if (upload->acked.contains(lost)) return;  // its second copy has arrived
   const std::uint32_t before = upload->to_send.total();
   if (!upload->to_send.insert(lost)) {
@@ -95,7 +104,9 @@ void UploadQueue::on_acked(RequestId id, std::uint32_t offset, std::uint32_t len
   for (std::size_t p = 0; p < order_.size(); ++p) {
     Upload& upload = uploads_[order_[p]];
     if (upload.request.id != id) continue;
-    if (!upload.acked.insert({offset, offset + length})) {
+    const Range<std::uint32_t> arrived = within(upload.request, offset, length);
+    if (arrived.empty()) return;
+    if (!upload.acked.insert(arrived)) {
       on_lost(id, offset, length);  // no room to remember it: sent once more rather than never counted
       return;
     }

@@ -67,6 +67,7 @@ class UploadQueue {
     ByteRanges acked{kMaxPieces};
   };
 
+  static Range<std::uint32_t> within(const UploadRequest& request, std::uint32_t offset, std::uint32_t length);
   Upload* find(RequestId id);
   const Upload* find(RequestId id) const;
   void end(std::size_t position);

@@ -50,6 +50,29 @@ TEST(UploadQueue, LostBytesComeAgainAndAcknowledgedOnesDoNot) {
   EXPECT_FALSE(q.next_piece(1000));
 }
 
+TEST(UploadQueue, WhatIsToldOfAnEarlierRequestWithTheSameIdStaysWithinTheNewOne) {
+  UploadQueue q;
+  q.on_request(request(1, 0, 1u << 20));
+  q.next_piece(1u << 20);
+  q.on_cancel(RequestId(1));
+  q.on_request(request(1, 100, 50));
+  q.next_piece(50);
+  q.on_lost(RequestId(1), 500'000, 1400);  // a packet of the old request
+  EXPECT_FALSE(q.next_piece(65536));
+  q.on_acked(RequestId(1), 500'000, 1400);
+  EXPECT_TRUE(q.active(RequestId(1)));
+  q.on_lost(RequestId(1), 0, 1400);
+  const auto again = q.next_piece(65536);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->offset, 100u);
+  EXPECT_EQ(again->length, 50u);
+  EXPECT_EQ(q.waiting_bytes(), 0u);
+  q.on_acked(RequestId(1), 0, 120);
+  EXPECT_TRUE(q.active(RequestId(1)));
+  q.on_acked(RequestId(1), 120, 1400);
+  EXPECT_FALSE(q.active(RequestId(1)));
+}
+
 TEST(UploadQueue, AnUploadEndsWhenEveryByteIsAcknowledged) {
   UploadQueue q;
   q.on_request(request(1, 10, 90));

@@ -315,7 +315,8 @@ void Fetch::check_patience(Instant now) {
     } else if (wrong_bytes_) {
       fail({ErrorCode::kIntegrity, 0, "every source sends wrong bytes"});
     } else if (refused_by_publisher_) {
-      fail({ErrorCode::kRefused, 0, "the publisher refused us: the key in the link is wrong or no longer accepted"});
+      fail({ErrorCode::kRefused, 0,
+            "the publisher refused us: the key in the link is wrong, or it no longer serves this content"});
     } else {
       fail({ErrorCode::kUnknownContent, 0, "the nodes of the link answered, but none of them serves this content"});
     }

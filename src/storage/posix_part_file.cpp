@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "content/entries.hpp"
 #include "storage/name_rules.hpp"
@@ -20,8 +22,13 @@
 namespace peernet::storage {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t kMaxExtents = 65536;  // beyond it the rest of the file counts as one
 constexpr int kLockTries = 8;
+// A process that was killed a moment ago holds its lock until the kernel has wound up its ring (40 to 80 ms here): the
+// command that goes on from where it was is often started sooner.
+constexpr std::chrono::milliseconds kLockPatience{1000}, kLockPause{10};
 
 std::unexpected<Error> taken(int os_error, const char* what) {
   return std::unexpected(Error{ErrorCode::kTargetExists, os_error, what});
@@ -36,6 +43,15 @@ bool is_plain(const struct stat& info) {
   return S_ISREG(info.st_mode) && info.st_nlink == 1 && info.st_uid == ::geteuid();
 }
 
+/// Takes the lock, waiting a moment for it. False, with errno: it is held, or there are no locks here.
+bool lock(int fd) {
+  for (auto waited = 0ms;; waited += kLockPause) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK || waited >= kLockPatience) return false;
+    std::this_thread::sleep_for(kLockPause);
+  }
+}
+
 /// Opens or creates the part file and locks it. The name is looked up again once the lock is held: whoever held it
 /// before may have published or removed the file in between.
 Result<Fd> open_locked(int directory, const std::string& name, struct stat& info) {
@@ -47,7 +63,7 @@ Result<Fd> open_locked(int directory, const std::string& name, struct stat& info
     }
     if (::fstat(fd.get(), &info) != 0) return std::unexpected(from_errno(errno, "look at the part file"));
     if (!S_ISREG(info.st_mode)) return taken(0, "open the part file: it is no regular file");
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (!lock(fd.get())) {
       if (errno == EWOULDBLOCK) return taken(0, "write the part file: another process is writing it");
       if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS)
         return std::unexpected(from_errno(errno, "lock the part file"));

@@ -131,6 +131,19 @@ class Sources(ProgramTest):
         write(self.at('data'), self.data)
         self.assert_part_kept_and_used()
 
+    def test_a_file_that_is_cut_while_it_is_shared(self):
+        share, get = self.slow_get()
+        os.truncate(self.at('data'), MIB // 2)
+        self.ends(share, 6)
+        self.ends(get, 6)  # not 5 after a minute
+        self.assertIn('changed', self.assert_one_sentence(get))
+
+    def test_slow_is_not_silent(self):
+        data = random_bytes(MIB)
+        share = self.share(self.make('data', data), '--limit-up', '300k')
+        self.got(share.link, '-o', 'copy', '--timeout', '1')  # its only chunk takes three times as long
+        self.assert_file(self.at('copy'), data)
+
     def test_interrupted(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(signal=number):
@@ -144,8 +157,8 @@ class Sources(ProgramTest):
     def test_killed(self):
         share, get = self.slow_get()
         self.assertEqual(get.stop(signal.SIGKILL), -signal.SIGKILL)
+        self.assert_part_kept_and_used()  # at once: the kernel may still hold the dead process's lock
         share.stop()
-        self.assert_part_kept_and_used()
 
     def test_a_share_is_interrupted_while_it_hashes_or_serves(self):
         with open(self.at('big'), 'wb') as file:

@@ -169,12 +169,20 @@ void Reporter::on_event(const Event& event, const Progress& progress) {
   }
 }
 
+std::chrono::milliseconds Reporter::period() const {
+  switch (output_) {
+    case Output::kTerminal:
+      return kTerminalEvery;
+    case Output::kJson:
+      return kJsonEvery;
+    default:
+      return kPlainEvery;
+  }
+}
+
 std::chrono::milliseconds Reporter::interval() const {
-  const auto every = output_ == Output::kTerminal ? kTerminalEvery
-                     : output_ == Output::kJson   ? kJsonEvery
-                                                  : kLongestWait;
   if (output_ == Output::kNone) return kLongestWait;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(shown_ + every - Clock::now());
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(shown_ + period() - Clock::now());
   return std::clamp(left + 1ms, 1ms, kLongestWait);
 }
 
@@ -185,9 +193,7 @@ void Reporter::tick(const Progress& progress) {
     sampled_ = now;
     meter_.add(std::chrono::duration<double>(now - start_).count(), moved_bytes(progress, sharing_));
   }
-  const auto every = output_ == Output::kTerminal ? kTerminalEvery
-                     : output_ == Output::kJson   ? kJsonEvery
-                                                  : kPlainEvery;
+  const auto every = period();
   if (now - shown_ < every) return;
   shown_ = now;
   show(progress);

@@ -46,6 +46,9 @@ class Reporter {
   std::chrono::milliseconds interval() const;
 
  private:
+  /// How often progress is shown in this kind of output.
+  std::chrono::milliseconds period() const;
+
   using Clock = std::chrono::steady_clock;
   enum class Output : std::uint8_t { kNone, kTerminal, kPlain, kJson };
 

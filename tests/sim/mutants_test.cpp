@@ -37,8 +37,8 @@ TEST_P(PlantedBug, IsFoundByItsSeed) {
 INSTANTIATE_TEST_SUITE_P(Pair, PlantedBug,
                          testing::Values(Known{Mutant::kReusePacketNumberAfterPto, 1},
                                          Known{Mutant::kMarkBeforeTagCompare, 1}),
-                         [](const testing::TestParamInfo<Known>& info) {
-                           return std::string(name_of(info.param.mutant));
+                         [](const testing::TestParamInfo<Known>& known) {
+                           return std::string(name_of(known.param.mutant));
                          });
 
 }  // namespace

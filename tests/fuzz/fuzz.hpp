@@ -1,6 +1,7 @@
 // What every fuzz target shares. A target is one function that is given bytes and checks properties of what comes out.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,6 +22,9 @@ class Input {
   std::uint16_t u16() { return reader_.u16(); }
   std::uint32_t u32() { return reader_.u32(); }
   std::uint64_t u64() { return reader_.u64(); }
+  bool ended() const { return reader_.remaining() == 0; }
+  /// The next n bytes, or what there is of them.
+  ByteSpan up_to(std::size_t n) { return reader_.bytes(std::min(n, reader_.remaining())); }
   /// What is left, in a block of exactly its size, so that ASan sees a read of one byte past it.
   std::vector<std::byte> rest() {
     const ByteSpan left = reader_.rest();

@@ -1,0 +1,61 @@
+// What a packet of a download costs above the transport: its target and its mark; and a request from asking to its end.
+#include <benchmark/benchmark.h>
+
+#include "swarm/download.hpp"
+#include "swarm/upload.hpp"
+
+namespace peernet::swarm {
+namespace {
+
+constexpr std::uint32_t kChunk = 1 << 20;
+constexpr std::uint32_t kPacket = 1432;
+
+// Chunk after chunk from one source, 1432 bytes a packet; items are packets.
+void download_packets(benchmark::State& state) {
+  DownloadOptions options;
+  Download download(options);
+  constexpr std::uint32_t kChunks = 1 << 16;
+  download.begin_chunks({.count = kChunks, .bytes = kChunk, .last_bytes = kChunk, .assemblies = 24});
+  download.set_verifiable(ChunkIndex(0), kChunks);
+  Instant now = Instant::from_ns(0);
+  const SourceIndex source = *download.add_source(now);
+  download.on_have_all(source);
+  std::int64_t packets = 0;
+  for (auto _ : state) {
+    now += 10us;
+    const auto plan = download.next_request(now);
+    if (!plan) {
+      state.SkipWithError("the content is used up");
+      break;
+    }
+    for (std::uint32_t at = plan->offset; at < plan->offset + plan->length; at += kPacket) {
+      const std::uint32_t length = std::min(kPacket, plan->offset + plan->length - at);
+      benchmark::DoNotOptimize(download.target(source, plan->id, at, length));
+      ++packets;
+      if (const auto whole = download.on_data(now, source, plan->id, at, length)) {
+        download.on_verified(*whole);
+        download.on_written(*whole);
+      }
+    }
+  }
+  state.SetItemsProcessed(packets);
+}
+BENCHMARK(download_packets)->Iterations(20000);
+
+// A request served: pieces taken, acknowledged, done; items are packets of 1432 bytes.
+void upload_packets(benchmark::State& state) {
+  UploadQueue queue;
+  std::uint32_t id = 0;
+  for (auto _ : state) {
+    queue.on_request({.id = RequestId(++id), .slot = ContentSlot(2), .offset = 0, .length = kChunk});
+    while (const auto piece = queue.next_piece(44 * kPacket))
+      queue.on_acked(piece->request.id, piece->offset, piece->length);
+  }
+  state.SetItemsProcessed(state.iterations() * (kChunk / kPacket + 1));
+}
+BENCHMARK(upload_packets);
+
+}  // namespace
+}  // namespace peernet::swarm
+
+BENCHMARK_MAIN();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "crypto/initial_keys.hpp"
 #include "session_pair.hpp"
 #include "transport/secret_random.hpp"
 
@@ -202,6 +203,46 @@ TEST(SecretRandom, NumbersFollowFromTheSecretAndNotFromEachOther) {
     EXPECT_TRUE(seen.insert(SecretRandom(guess).next()).second);
     EXPECT_TRUE(seen.insert(Rng(value).next()).second);
   }
+}
+
+/// Rewrites the initiator's cipher list on its way, as anyone can who sees the packet: handshake keys are public.
+void take_ciphers_away(std::vector<std::byte>& packet) {
+  const auto header = wire::decode_header(packet);
+  if (!header || header->type != wire::PacketType::kHandshake) return;
+  const auto handshake = wire::decode_handshake(*header, packet);
+  const std::size_t clear = wire::clear_size(*handshake);
+  const MutableByteSpan sealed = MutableByteSpan(packet).subspan(clear);
+  const MutableByteSpan body = sealed.first(sealed.size() - wire::kTagSize);
+  crypto::InitialProtection initial(crypto::AeadBackend::kOpenssl);
+  initial.rekey(handshake->initiator_id);
+  ASSERT_TRUE(initial.open(crypto::InitialProtection::From::kInitiator, header->number, ByteSpan(packet).first(clear),
+                           sealed, body));
+  const auto parsed = wire::decode_handshake_body(body);
+  ASSERT_TRUE(parsed);
+  // Stream: length u16, version u32, features u64, instance id u64, shard count u8, ciphers u8.
+  if (parsed->offset == 0 && parsed->bytes.size() > 23)
+    body[wire::kHandshakeBodySize + 23] = std::byte{wire::kCipherAes128Gcm};
+  initial.seal(crypto::InitialProtection::From::kInitiator, header->number, ByteSpan(packet).first(clear), body,
+               sealed);
+}
+
+TEST(SessionDefence, ARelayThatRewritesTheCipherListNeverGetsASession) {
+  Pair pair;
+  pair.rule = [](Flying& f) {
+    if (f.to_responder) take_ciphers_away(f.bytes);
+    return true;
+  };
+  pair.run(60s);
+  // TLS itself succeeds, since the block is not in its transcript; the keys are bound to it and differ.
+  EXPECT_EQ(pair.initiator_user.frames.size() + pair.responder_user.frames.size(), 0U);
+  EXPECT_EQ(pair.initiator->state(), SessionState::kClosed);
+  EXPECT_EQ(pair.responder->state(), SessionState::kClosed);
+  EXPECT_GT(dropped(*pair.responder, wire::DropReason::kBadTag) + dropped(*pair.initiator, wire::DropReason::kBadTag),
+            0U);
+  Pair untouched;
+  EXPECT_TRUE(untouched.connect());
+  untouched.run(60s);
+  EXPECT_EQ(dropped(*untouched.initiator, wire::DropReason::kBadTag), 0U);
 }
 
 TEST(SessionDefence, AFullFrameStoreSaysNoAndLosesNothing) {

@@ -22,7 +22,7 @@ TEST(TransportRegress, AFinishedFromAnotherAddressValidatesNeitherAddress) {
   sim::Pair pair(s);
   bool established = false;
   pair.on_step = [&](sim::Pair& world, Instant) {
-    const sim::Association* responder = world.endpoint(sim::kServer).find_incarnation(1);
+    const sim::Association* responder = world.server_side();
     if (established || responder == nullptr || !responder->session().established()) return;
     established = true;
     EXPECT_EQ(responder->session().remote().port, 5001);  // where the Finished came from; 5000 has nobody behind it

@@ -96,12 +96,6 @@ void Endpoint::restart() {
   next_turn_ = Instant::never();
 }
 
-Association* Endpoint::find_incarnation(std::uint64_t incarnation) {
-  for (Association& a : associations_)
-    if (a.incarnation() == incarnation) return &a;
-  return nullptr;
-}
-
 void Endpoint::receive(Instant world_now, Datagram datagram) {
   const std::uint64_t charge = socket_charge(datagram.bytes.size());
   if (inbox_charge_ + charge > setup_.scenario.hosts[setup_.side].socket_bytes) {

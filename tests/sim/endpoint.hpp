@@ -59,7 +59,6 @@ class Endpoint {
 
   Instant local(Instant world_now) const { return clock_.local(world_now); }
   std::list<Association>& associations() { return associations_; }
-  Association* find_incarnation(std::uint64_t incarnation);
   /// Closes a session from our side; its CLOSE leaves with the next turn, which is now.
   void close(Instant world_now, Association& association);
   /// The process dies and comes back: sessions and what lay in the socket are gone, nobody is told.

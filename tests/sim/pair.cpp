@@ -140,7 +140,7 @@ void Pair::plan_turn(std::size_t side) {
 }
 
 void Pair::open_session() {
-  lie_after_skip_.reset();
+  if (skips_known_) skips_known_ = 0;
   reconnecting_ = false;
   ++incarnation_;
   ++report_.sessions;
@@ -149,142 +149,20 @@ void Pair::open_session() {
   plan_turn(kClient);
 }
 
-void Pair::close_by_choice(std::size_t side) {
-  Association* association = endpoints_[side]->find_incarnation(incarnation_);
-  if (association == nullptr || !association->session().established() || phase_ != Phase::kTransfer) return;
-  endpoints_[side]->close(now_, *association);
-  advance_phase();
+Association* Pair::client_side() {
+  for (Association& a : endpoints_[kClient]->associations())
+    if (a.incarnation() == incarnation_) return &a;
+  return nullptr;
 }
 
-void Pair::restart(std::size_t side) {
-  if (phase_ != Phase::kTransfer) return;
-  endpoints_[side]->restart();
-  planned_[side] = Instant::never();
-  if (side == kClient && !requester_->session_ended()) requester_->on_closed({});
-  advance_phase();
-}
-
-/// The client's node turns evil for one packet; then it is what it was, and starts anew.
-void Pair::tell(Lie lie) {
-  Association* mine = endpoints_[kClient]->find_incarnation(incarnation_);
-  Association* theirs = endpoints_[kServer]->find_incarnation(incarnation_);
-  if (mine == nullptr || theirs == nullptr || !mine->session().established() || !theirs->session().established())
-    return;
-  if (phase_ != Phase::kTransfer || !handshakes_[kClient]->last_secrets()) return;
-  const std::uint64_t sent = theirs->sealed_packets_sent();
-  if (sent == 0) return;
-  // A number that was left out long ago is forgotten: the lie is told when it must be noticed.
-  if (lie == Lie::kAckOfSkipped && (!lie_after_skip_ || theirs->newest_skipped() <= *lie_after_skip_)) {
-    if (!lie_after_skip_) lie_after_skip_ = theirs->newest_skipped();
-    return;
-  }
-  lie_after_skip_.reset();
-  LyingPacket packet;
-  packet.lie = lie;
-  packet.keys.cipher = scenario_.aes_256 ? crypto::Cipher::kAes256Gcm : crypto::Cipher::kAes128Gcm;
-  packet.keys.epoch_shift = scenario_.epoch_shift;
-  packet.secret = handshakes_[kClient]->last_secrets()->initiator_to_responder;
-  packet.victim = theirs->session().local_id();
-  packet.number = PacketNumber(mine->sealed_packets_sent());
-  packet.newest_of_victim = PacketNumber(sent - 1);
-  Datagram d;
-  d.bytes = make_lie(packet);
-  d.from = client_addresses_.back();
-  d.to = d.meant_for = server_address_;
-  d.incarnation = incarnation_;
-  d.lie = true;
-  static_cast<Source&>(theirs->user()).distrust();
-  deliver(kServer, std::move(d));
-}
-
-void Pair::begin(const TimedEvent& event) {
-  if (healed_) return;
-  say("begin", name_of(event.kind));
-  const Address old = client_addresses_.back();
-  switch (event.kind) {
-    case EventKind::kCutUp:
-      links_[kClient]->set_cut(true);
-      break;
-    case EventKind::kCutDown:
-      links_[kServer]->set_cut(true);
-      break;
-    case EventKind::kCutBoth:
-      for (auto& link : links_) link->set_cut(true);
-      break;
-    case EventKind::kMtu:
-      for (auto& link : links_) link->profile().mtu = static_cast<std::uint32_t>(event.value);
-      break;
-    case EventKind::kDelay:
-      for (auto& link : links_) link->profile().delay = Duration(static_cast<std::int64_t>(event.value));
-      break;
-    case EventKind::kRate:
-      for (auto& link : links_) link->profile().rate = event.value;
-      break;
-    case EventKind::kRebindPort:
-      client_addresses_.push_back(old);
-      ++client_addresses_.back().port;
-      break;
-    case EventKind::kRebindAddress:
-      client_addresses_.push_back(
-          host(scenario_.ipv6, 1, static_cast<std::uint8_t>(client_addresses_.size() + 1), old.port));
-      break;
-    case EventKind::kStallClient:
-      endpoints_[kClient]->stall(now_ + event.lasts);
-      break;
-    case EventKind::kStallServer:
-      endpoints_[kServer]->stall(now_ + event.lasts);
-      break;
-    case EventKind::kCloseClient:
-      close_by_choice(kClient);
-      break;
-    case EventKind::kCloseServer:
-      close_by_choice(kServer);
-      break;
-    case EventKind::kRestartClient:
-      restart(kClient);
-      break;
-    case EventKind::kRestartServer:
-      restart(kServer);
-      break;
-    case EventKind::kLie:
-      tell(static_cast<Lie>(event.value));
-      break;
-    case EventKind::kJumpClient:
-      endpoints_[kClient]->jump_clock(now_, event.lasts);
-      break;
-    case EventKind::kJumpServer:
-      endpoints_[kServer]->jump_clock(now_, event.lasts);
-      break;
-  }
-  if (client_addresses_.back() != old) numbered_.push_back(client_addresses_.back());
-  plan_turn(kClient);
-  plan_turn(kServer);
-}
-
-void Pair::end(const TimedEvent& event) {
-  if (event.kind == EventKind::kCutUp || event.kind == EventKind::kCutBoth) links_[kClient]->set_cut(false);
-  if (event.kind == EventKind::kCutDown || event.kind == EventKind::kCutBoth) links_[kServer]->set_cut(false);
-}
-
-void Pair::heal() {
-  say("heal");
-  healed_ = true;
-  attacker_.stop_moving_paths();
-  for (const std::size_t side : {kClient, kServer}) {
-    links_[side]->profile() = scenario_.heal[side];
-    links_[side]->set_cut(false);
-  }
-  deadline_ = now_ + scenario_.finish_within;
-  queue_.push(deadline_ + 1ns, Look{});
-}
-
-void Pair::strike() {
-  if (healed_ && !scenario_.attack_after_heal) return;
-  if (phase_ >= Phase::kClose) return;
-  Datagram d = attacker_.strike({client_addresses_.back(), server_address_});
-  const std::size_t target = attacker_.target();
-  queue_.push(now_ + Duration(static_cast<std::int64_t>(rng_.below(20'000'000))), Arrive{target, std::move(d)});
-  if (const auto next = attacker_.next_in()) queue_.push(now_ + *next, Strike{});
+/// A copied first packet, or a rebinding between two of them, makes more than one session at the server: the client's
+/// peer is the one that it speaks to.
+Association* Pair::server_side() {
+  const Association* mine = client_side();
+  if (mine == nullptr) return nullptr;
+  for (Association& a : endpoints_[kServer]->associations())
+    if (a.session().local_id() == mine->session().remote_id()) return &a;
+  return nullptr;
 }
 
 void Pair::check_credit() {
@@ -293,8 +171,8 @@ void Pair::check_credit() {
 }
 
 bool Pair::at_rest() {
-  Association* mine = endpoints_[kClient]->find_incarnation(incarnation_);
-  Association* theirs = endpoints_[kServer]->find_incarnation(incarnation_);
+  Association* mine = client_side();
+  Association* theirs = server_side();
   if (mine == nullptr || theirs == nullptr || !mine->session().established()) return false;
   auto& source = static_cast<Source&>(theirs->user());
   if (!mine->holds_nothing() || !theirs->holds_nothing()) return false;
@@ -336,9 +214,9 @@ void Pair::advance_phase() {
     phase_ = Phase::kClose;  // a session may idle out while the path is cut: nothing left to wait for at this end
   } else if (phase_ == Phase::kDrain && at_rest()) {
     say("at rest");
-    Association& mine = *endpoints_[kClient]->find_incarnation(incarnation_);
+    Association& mine = *client_side();
     report_.client = mine.session().stats();
-    report_.server = endpoints_[kServer]->find_incarnation(incarnation_)->session().stats();
+    report_.server = server_side()->session().stats();
     check_clean_path();
     endpoints_[kClient]->close(now_, mine);
     plan_turn(kClient);
@@ -366,7 +244,10 @@ void Pair::step(Instant now, Event& event) {
     endpoints_[turn->side]->turn(now);
     plan_turn(turn->side);
     check_credit();
-    if (lie_after_skip_ && turn->side == kServer) tell(Lie::kAckOfSkipped);
+    if (skips_known_ && turn->side == kServer && skips_of_server() > *skips_known_) {
+      skips_known_.reset();
+      tell(Lie::kAckOfSkipped);
+    }
     advance_phase();
     if (phase_ != Phase::kOver) plan_turn(1 - turn->side);
   } else if (const auto* started = std::get_if<Begin>(&event)) {

@@ -49,6 +49,9 @@ class Pair {
 
   Endpoint& endpoint(std::size_t side) { return *endpoints_[side]; }
   Link& link(std::size_t direction) { return *links_[direction]; }
+  /// The two ends of the client's current session; nullptr where there is none (yet, or any more).
+  Association* client_side();
+  Association* server_side();
   const Requester& requester() const { return *requester_; }
   Judge& judge() { return judge_; }
 
@@ -91,6 +94,7 @@ class Pair {
   void say_packet(const char* what, std::size_t side, const Datagram& datagram) const;
   std::unique_ptr<SpyingFactory> make_handshakes(std::size_t side) const;
   void tell(Lie lie);
+  std::uint64_t skips_of_server();
   void close_by_choice(std::size_t side);
   void restart(std::size_t side);
 
@@ -116,7 +120,7 @@ class Pair {
   Instant deadline_ = Instant::never();  ///< of the current phase, once healed
   bool healed_ = false;
   bool reconnecting_ = false;
-  std::optional<std::uint64_t> lie_after_skip_;  ///< the server has to leave out a number above this one first
+  std::optional<std::uint64_t> skips_known_;  ///< a lie waits until the server leaves out a number above this one
   std::uint32_t incarnation_ = 0;
   PairReport report_;
 };

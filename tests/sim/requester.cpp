@@ -219,7 +219,7 @@ void Requester::turn(transport::Session& session, Instant now) {
       --cancels_left_;
     }
   }
-  chatter_.turn(session);
+  if (!complete()) chatter_.turn(session);
 }
 
 bool Requester::may_be_acknowledged(RequestId request, DataRange range) const {

@@ -131,7 +131,7 @@ void Source::on_closed(const transport::CloseReason& reason) {
 void Source::turn(transport::Session& session, Instant) {
   if (ended_ || !session.established()) return;
   while (!unsent_.empty() && session.send(unsent_.front())) unsent_.pop_front();
-  chatter_.turn(session);
+  if (!requester_.complete()) chatter_.turn(session);
 }
 
 bool Source::wants_to_send() const {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #include "node/memory_plan.hpp"
@@ -26,6 +27,7 @@ struct FetchStore::OpenJob {
   bool want_direct = false;
   storage::StateThread* state = nullptr;
   const std::optional<content::ZeroChunks>* zeros = nullptr;
+  std::atomic<bool> stop{false};  ///< set by the shard: a large target is not hashed to its end for nothing
 
   Error error{};
   bool failed = false;
@@ -62,7 +64,9 @@ struct FetchStore::OpenJob {
     if (info.state != storage::TargetState::kRegular || info.size != options.core.payload_bytes) return false;
     const storage::Fd fd(::open(target.path().c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd.valid()) return false;
-    return storage::file_matches(fd.get(), options.core, {});
+    storage::HashOptions hash;
+    hash.cancel = &stop;
+    return storage::file_matches(fd.get(), options.core, hash);
   }
 
   std::int64_t run() {
@@ -146,6 +150,11 @@ void FetchStore::open() {
   op.call = [](void* job) { return static_cast<OpenJob*>(job)->run(); };
   op.argument = open_job_.get();
   PN_CHECK(writer_->submit(op));
+}
+
+void FetchStore::stop() {
+  stopped_ = true;
+  if (open_job_) open_job_->stop.store(true, std::memory_order_relaxed);
 }
 
 void FetchStore::on_opened(Instant) {

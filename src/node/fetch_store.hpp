@@ -75,7 +75,7 @@ class FetchStore {
   /// Operations that still use memory or descriptors of the store: it may be destroyed at 0.
   std::uint32_t in_flight() const;
   /// Plans nothing more (cancelled); what is in flight still ends.
-  void stop() { stopped_ = true; }
+  void stop();
 
   const std::string& final_path() const { return final_path_; }
   const std::string& part_path() const { return part_path_; }

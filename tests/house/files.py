@@ -106,5 +106,16 @@ def dead_references(root):
     return found
 
 
+def dead_test_names(root):
+    """Each test that docs/security.md names in backticks (Suite.Case) is written down somewhere under tests/."""
+    path = 'docs/security.md'
+    if not os.path.exists(os.path.join(root, path)):
+        return [f'{path}: is missing']
+    written = {match for name in files(root) if name.startswith('tests/') and name.endswith('.cpp')
+               for match in re.findall(r'^TEST(?:_[FP])?\((\w+),\s*(\w+)\)', '\n'.join(lines_of(root, name)), re.M)}
+    return [f'{path}:{number}: {suite}.{case}: there is no such test' for number, line in enumerate(lines_of(root, path), 1)
+            for suite, case in re.findall(r'`([A-Z]\w*)\.([A-Z]\w*)`', line) if (suite, case) not in written]
+
+
 def bad_skips(root):
     return run_tests.SkipList(os.path.join(root, 'tests', 'skips.txt')).errors

@@ -37,6 +37,9 @@ class Files(unittest.TestCase):
     def test_documents_lead_to_files_that_exist(self):
         self.check(files.dead_references(ROOT))
 
+    def test_the_threats_name_tests_that_exist(self):
+        self.check(files.dead_test_names(ROOT))
+
     def test_each_skip_has_its_reason(self):
         self.check(files.bad_skips(ROOT))
 
@@ -91,6 +94,12 @@ class Planted(unittest.TestCase):
         self.write('src/wire/README.md', '[a](../../docs/real.md#part) [b](https://example.org/x) `src/wire/packet.hpp` `src/<room>/x`\n'
                    '[c](gone.md)\n`src/wire/gone.hpp`\n')
         self.assertEqual(len(files.dead_references(self.dir.name)), 2)
+
+    def test_a_threat_without_its_test_is_found(self):
+        self.assertEqual(len(files.dead_test_names(self.dir.name)), 1)
+        self.write('tests/unit/a_test.cpp', 'TEST(Path, Holds) {}\nTEST_P(Disk, Heals) {}\n')
+        self.write('docs/security.md', '`Path.Holds` `Disk.Heals` `src/a.hpp`\n`Path.Heals`\n')
+        self.assertEqual(len(files.dead_test_names(self.dir.name)), 1)
 
     def test_a_skip_without_reason_is_found(self):
         self.write('tests/skips.txt', 'unit_io/Uring.Sends\nunit_io/Uring.Sends |\nunit_io | why\n# remark\n\na/b | why\n')

@@ -65,7 +65,8 @@ std::string share_help() {
   return join({R"(usage: peernet share PATH [OPTIONS]
 
 Hashes a file with all cores, serves it until SIGINT or SIGTERM, and prints its link: the only line on standard output.
-Whoever has the link can get the file; keep it secret (or see --public).
+Whoever has the link can get the file; keep it secret (or see --public). Each run makes a new key: links of earlier runs
+end with them.
 
       --public             no key in the link: whoever knows the content id may get it
       --advertise HOST[:PORT]

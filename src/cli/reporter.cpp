@@ -121,7 +121,9 @@ int Reporter::fail(const Failure& failure, int caught_signal) {
   std::string sentence = fmt::format("peernet {}: {}", name_of_command(invocation_.command), failure.text);
   if (!sentence.ends_with('.') && !sentence.ends_with('?')) sentence += '.';
   if (console().colors()) sentence = "\x1b[1m" + sentence + "\x1b[0m";
-  const std::string_view hint = hint_for(failure.code, invocation_.command);
+  // Replacing does not help where another process holds the part file: that sentence says all there is to do.
+  const bool held = failure.code == ErrorCode::kTargetExists && failure.text.contains("another process");
+  const std::string_view hint = held ? std::string_view() : hint_for(failure.code, invocation_.command);
   if (!hint.empty()) sentence += fmt::format(" {}", hint);
   console().line(sentence);
   return status;

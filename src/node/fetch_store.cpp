@@ -100,7 +100,10 @@ struct FetchStore::OpenJob {
     }
     const std::vector<storage::Extent> ranges = wanted_ranges();
     if (ranges.empty() && options.core.payload_bytes == 0) return 0;
-    if (auto reserved = part->reserve(ranges); !reserved) return fail(reserved.error());
+    if (auto reserved = part->reserve(ranges); !reserved) {
+      if (!part->resumed()) part->remove();  // there is nothing in it
+      return fail(reserved.error());
+    }
     return 0;
   }
 };

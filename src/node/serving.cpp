@@ -40,7 +40,7 @@ void Serving::withdraw(Served& served, wire::LeaveReason reason) {
     for (std::size_t i = peer.served.size(); i-- > 0;) {
       if (peer.served[i].served != &served) continue;
       const ContentSlot slot = peer.served[i].slot;
-      peer.session.send(wire::LeaveFrame{slot, reason});
+      say(peer, wire::LeaveFrame{slot, reason});
       peer.uploads.drop_slot(slot);
       peer.served[i] = peer.served.back();
       peer.served.pop_back();
@@ -116,8 +116,7 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
       report_receiver(peer, content, "joined", true);
     }
   }
-  peer.session.send(answer);
-  shard_.touch(peer);
+  say(peer, answer);
   if (answer.status != wire::JoinStatus::kOk) {
     if (++peer.refused_joins >= kMaxRefusedJoins) shard_.close(peer, wire::CloseCode::kRefused, "too many guesses");
     return;
@@ -125,7 +124,7 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
   wire::HaveFrame have;
   have.slot = frame.slot;
   have.complete = true;
-  peer.session.send(have);
+  say(peer, have);
 }
 
 bool Serving::valid(const SharedContent& content, const wire::RequestFrame& frame) const {
@@ -150,9 +149,15 @@ bool Serving::valid(const SharedContent& content, const wire::RequestFrame& fram
   return false;
 }
 
-void Serving::reject(Peer& peer, RequestId request, wire::RejectReason reason) {
-  peer.session.send(wire::RejectFrame{request, reason});
+// An answer that cannot be queued would leave the other side waiting for ever: a peer that lets the bounded store of
+// frames fill up (it acknowledges nothing and asks on) loses its session instead.
+void Serving::say(Peer& peer, const wire::Frame& frame) {
+  if (!peer.session.send(frame)) shard_.close(peer, wire::CloseCode::kLimit, "too many frames are unacknowledged");
   shard_.touch(peer);
+}
+
+void Serving::reject(Peer& peer, RequestId request, wire::RejectReason reason) {
+  say(peer, wire::RejectFrame{request, reason});
 }
 
 void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
@@ -176,8 +181,7 @@ void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
 
 void Serving::on_cancel(Peer& peer, RequestId request) {
   peer.uploads.on_cancel(request);
-  peer.session.send(wire::CancelledFrame{request});
-  shard_.touch(peer);
+  say(peer, wire::CancelledFrame{request});
 }
 
 void Serving::on_have(Peer& peer, const wire::HaveFrame& frame) {
@@ -262,6 +266,7 @@ bool Serving::start_block(Instant, Peer& peer, const swarm::Piece& piece) {
 bool Serving::fill_from_table(const SharedContent& content, const swarm::Piece& piece, MutableByteSpan out) const {
   const storage::SharedFile& file = content.file;
   if (piece.request.table == content::TableId::kManifest) {
+    if (std::uint64_t{piece.offset} + piece.length > file.core_bytes.size()) return false;
     std::ranges::copy(ByteSpan(file.core_bytes).subspan(piece.offset, piece.length), out.begin());
     return true;
   }

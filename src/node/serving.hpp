@@ -67,6 +67,7 @@ class Serving {
   bool fill_from_table(const SharedContent& content, const swarm::Piece& piece, MutableByteSpan out) const;
   bool valid(const SharedContent& content, const wire::RequestFrame& frame) const;
   void free_block(SlabHandle handle);
+  void say(Peer& peer, const wire::Frame& frame);
   void reject(Peer& peer, RequestId request, wire::RejectReason reason);
   void source_changed(SharedContent& content);
   void release_if_unused(Served& served);

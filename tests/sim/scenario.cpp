@@ -35,8 +35,9 @@ LinkProfile draw_path(Draw& draw) {
   path.delay = draw.time(20us, draw.chance(0.1) ? 1000ms : 100ms);
   path.rate = draw.whole(250e3, draw.chance(0.3) ? 2.5e9 : 50e6);
   const double bdp = static_cast<double>(path.rate) * 2e-9 * static_cast<double>(path.delay.count());
-  path.queue_bytes = std::max<std::uint64_t>(draw.chance(0.2) ? 16'000 : 48'000,
-                                             static_cast<std::uint64_t>(bdp * draw.spread(0.3, 3)));
+  // One draw a statement: the order in which arguments are evaluated is the compiler's choice.
+  const std::uint64_t least_queue = draw.chance(0.2) ? 16'000 : 48'000;
+  path.queue_bytes = std::max(least_queue, static_cast<std::uint64_t>(bdp * draw.spread(0.3, 3)));
   if (draw.chance(0.4)) path.mark_bytes = path.queue_bytes / 3;
   if (draw.chance(0.1)) path.clear_ecn = true;
   path.mtu = draw.chance(0.2) ? 65535 : draw.chance(0.2) ? 9000 : static_cast<std::uint32_t>(1280 + draw.below(221));

@@ -127,6 +127,9 @@ FetchStore::FetchStore(NodeContext& context, io::Driver& driver, std::uint32_t n
   writer_ = std::make_unique<storage::WriterClient>(
       *context.writer, 128, [](void* d) { static_cast<io::Driver*>(d)->wake(); }, &driver);
   zeros_.emplace(options.core);
+  events_.reserve(64);
+  deferred_.reserve(64);
+  again_.reserve(64);
   hoped_ = content::ChunkMap(options.core.chunk_count);
 }
 

@@ -40,6 +40,18 @@ void Download::begin_chunks(const Chunks& chunks) {
   present_ = content::ChunkMap(chunks.count);
   busy_ = content::ChunkMap(chunks.count);
   verifiable_ = content::ChunkMap(chunks.count);
+  // Taken now, so that no assembly allocates when it is used for the first time in the middle of a transfer.
+  const std::uint32_t longest = chunks.count > 1 ? chunks.bytes : chunks.last_bytes;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(chunks.assemblies, chunks.count); ++i)
+    make_room(assemblies_[i], longest);
+}
+
+// More separate pieces than the smallest honest packets leave.
+void Download::make_room(Assembly& assembly, std::uint32_t length) {
+  const std::size_t ranges = std::max<std::size_t>(kPageRanges, length / 2048 + 32);
+  if (assembly.state != AssemblyState::kFree || assembly.received.capacity() >= ranges) return;
+  assembly.received = ByteRanges(ranges);
+  assembly.asked = ByteRanges(ranges);
 }
 
 void Download::set_verifiable(ChunkIndex first, std::uint32_t count) {

@@ -213,6 +213,7 @@ class Download {
   void end_request(Request& request, bool give_back);
   void forget_range(const Request& request);
   void give_back_all(SourceIndex source, bool session_ended);
+  static void make_room(Assembly& assembly, std::uint32_t length);
   void free_assembly(Assembly& assembly);
   Assembly& at(AssemblyIndex i) { return assemblies_[i.value()]; }
   const Assembly& at(AssemblyIndex i) const { return assemblies_[i.value()]; }

@@ -102,15 +102,10 @@ std::optional<AssemblyIndex> Download::start_assembly(const Source& source) {
     length = chunk_length(*chunk);
     busy_.set(*chunk);
   }
+  make_room(*free, length);
   free->state = AssemblyState::kFilling;
   free->item = item;
   free->length = length;
-  // More separate pieces than the smallest honest packets leave; taken once per assembly.
-  const std::size_t ranges = std::max<std::size_t>(kPageRanges, length / 2048 + 32);
-  if (free->received.capacity() < ranges) {
-    free->received = ByteRanges(ranges);
-    free->asked = ByteRanges(ranges);
-  }
   free->received.clear();
   free->asked.clear();
   free->received_bytes = 0;

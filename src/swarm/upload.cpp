@@ -20,9 +20,11 @@ UploadQueue::Answer UploadQueue::on_request(const UploadRequest& request) {
   PN_CHECK(request.length > 0);
   if (find(request.id) != nullptr) return Answer::kKnown;
   if (order_.size() == kMaxUploads) return Answer::kBusy;
-  if (free_.empty()) {
-    free_.push_back(static_cast<std::uint16_t>(uploads_.size()));
-    uploads_.emplace_back();
+  if (free_.empty()) {  // several at once: a window is a handful of requests, and their number grows early if at all
+    for (std::size_t i = 0; i < kUploadsTogether && uploads_.size() < kMaxUploads; ++i) {
+      free_.push_back(static_cast<std::uint16_t>(uploads_.size()));
+      uploads_.emplace_back();
+    }
   }
   const std::uint16_t i = free_.back();
   free_.pop_back();

@@ -60,6 +60,7 @@ class UploadQueue {
   // Losses cut a request into at most this many separate pieces; beyond it neighbours are joined and bytes between
   // them are sent twice.
   static constexpr std::size_t kMaxPieces = 512;
+  static constexpr std::size_t kUploadsTogether = 8;
 
   struct Upload {
     UploadRequest request;

@@ -29,7 +29,7 @@ void run_transfer(int fd, Transfer& transfer) {
 }
 
 FileWorkers::FileWorkers(std::size_t capacity, int wake_fd) : wake_fd_(wake_fd), waiting_(capacity), ended_(capacity) {
-  threads_.reserve(kThreadsMax);
+  threads_.reserve(kThreads);
 }
 
 FileWorkers::~FileWorkers() {
@@ -41,14 +41,15 @@ FileWorkers::~FileWorkers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void FileWorkers::start_thread() {
+// All at the first need: a thread that starts in the middle of a transfer allocates there.
+void FileWorkers::start_threads() {
   // Signals are for the program's own threads.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    threads_.emplace_back([this] { run(); });
+    while (threads_.size() < kThreads) threads_.emplace_back([this] { run(); });
   } catch (const std::system_error&) {
     // No more threads to be had: those that run do it, or submit() itself.
   }
@@ -57,7 +58,7 @@ void FileWorkers::start_thread() {
 
 void FileWorkers::submit(const FileJob& job) {
   std::unique_lock lock(mutex_);
-  if (waiting_.size() >= idle_ && threads_.size() < kThreadsMax) start_thread();
+  if (threads_.empty()) start_threads();
   if (threads_.empty()) {
     FileJob own = job;
     run_transfer(own.fd, own.transfer);
@@ -84,9 +85,7 @@ void FileWorkers::finish(const FileJob& job) {
 void FileWorkers::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    ++idle_;
     work_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
-    --idle_;
     if (waiting_.empty()) return;
     FileJob job = waiting_.pop();
     lock.unlock();

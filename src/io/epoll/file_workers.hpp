@@ -32,12 +32,12 @@ class FileWorkers {
   void collect(std::vector<FileJob>& out);
 
  private:
-  void start_thread();
+  void start_threads();
   void run();
   void finish(const FileJob& job);  // with mutex_ held
 
   // Deep enough for a disk that likes several requests at once, few enough for eight shards.
-  static constexpr std::size_t kThreadsMax = 4;
+  static constexpr std::size_t kThreads = 4;
 
   const int wake_fd_;
   std::mutex mutex_;
@@ -45,7 +45,6 @@ class FileWorkers {
   Fifo<FileJob> waiting_;
   Fifo<FileJob> ended_;
   std::vector<std::thread> threads_;
-  std::size_t idle_ = 0;
   bool stop_ = false;
 };
 

@@ -117,6 +117,7 @@ bool Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan 
     const std::size_t target = 1 - side;
     queue_.push(now_ + 1us, Arrive{target, std::move(*copy)});
   }
+  if (relay) relay(side, d);
   // An address that is nobody's (a spoofed one, or one the NAT has forgotten) still costs the way there.
   links_[side]->transmit(now_, std::move(d), arrivals_);
   for (Link::Arrival& arrival : arrivals_) queue_.push(arrival.at, Arrive{1 - side, std::move(arrival.datagram)});

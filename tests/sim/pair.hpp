@@ -46,6 +46,8 @@ class Pair {
 
   /// For cases that watch a run while it goes: called after every event.
   std::function<void(Pair&, Instant)> on_step;
+  /// Somebody on the path who may change what passes by: called for each datagram that an end sends.
+  std::function<void(std::size_t from_side, Datagram&)> relay;
 
   Endpoint& endpoint(std::size_t side) { return *endpoints_[side]; }
   Link& link(std::size_t direction) { return *links_[direction]; }

@@ -104,7 +104,8 @@ std::optional<std::string> take_positional(const CLI::App& app, Words& w) {
       w.positional.push_back(word);
     } else {
       const std::string name = word.substr(0, word.find('='));
-      const std::string_view meant = closest(name, option_names(app));
+      const auto names = option_names(app);  // closest() answers with one of them
+      const std::string_view meant = closest(name, names);
       return fmt::format("there is no option {}{}", in_quotes(name),
                          meant.empty() ? "" : fmt::format("; did you mean {}?", meant));
     }

@@ -64,6 +64,7 @@ bool MtuSearch::on_probe_acked(Instant now, std::uint32_t size) {
 }
 
 void MtuSearch::on_probe_lost(Instant now) {
+  if (!outstanding_) return;  // it was refused when it was sent, and the search has gone on
   outstanding_ = false;
   if (limit_ <= current_) return;                     // an earlier probe, taken for lost, got through after all
   if (phase_ != Phase::kSearching) restart_search();  // a raise attempt

@@ -110,7 +110,10 @@ bool Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan 
     d.incarnation = incarnation_;
   }
   judge_.expect(ip_bytes(d) <= scenario_.interface_mtu, "a datagram is longer than the interface allows");
-  if (scenario_.mtu_is_told && ip_bytes(d) > links_[side]->profile().mtu) return false;
+  if (scenario_.mtu_is_told && ip_bytes(d) > links_[side]->profile().mtu) {
+    say_packet("may not send", side, d);
+    return false;
+  }
   ++report_.handed_to_links;
   say_packet("sends", side, d);
   if (auto copy = attacker_.observe(d); copy && !healed_) {

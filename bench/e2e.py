@@ -181,7 +181,8 @@ def cpu_of(pid):
 
 def peak_rss(pid):
     with open('/proc/%d/status' % pid, encoding='ascii') as f:
-        return int(re.search(r'VmHWM:\s+(\d+)', f.read())[1]) / 1024
+        high = re.search(r'VmHWM:\s+(\d+)', f.read())  # a source that has just ended has none
+        return int(high[1]) / 1024 if high else 0
 
 
 def measure(options, tool, source, source_digest):

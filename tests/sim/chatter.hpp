@@ -12,6 +12,9 @@ namespace peernet::sim {
 
 class Chatter {
  public:
+  /// Turns can be many (an attacker makes them): frames at their pace would leave no window for file bytes.
+  static constexpr Duration kPause = 20ms;
+
   Chatter(Judge& judge, const Content& content, double chance, std::uint64_t seed)
       : judge_(judge), content_(content), chance_(chance), rng_(seed) {}
 
@@ -20,9 +23,10 @@ class Chatter {
     seen_.clear();
   }
 
-  void turn(transport::Session& session) {
-    if (chance_ <= 0 || !rng_.chance(chance_) || !session.established()) return;
+  void turn(transport::Session& session, Instant now) {
+    if (chance_ <= 0 || now < next_at_ || !rng_.chance(chance_) || !session.established()) return;
     if (session.send(frame(sent_))) ++sent_;
+    next_at_ = now + kPause;
   }
 
   /// Whether the frame was one of ours (the other side's Chatter has the same words).
@@ -60,6 +64,7 @@ class Chatter {
   double chance_;
   Rng rng_;
   std::uint32_t sent_ = 0;
+  Instant next_at_;
   std::set<std::uint32_t> seen_;
 };
 

@@ -21,10 +21,10 @@ struct Known {
 /// Where the draws of scenario.cpp change, ./dev sim --mutant NAME shows the seeds that find it now.
 constexpr std::array kKnown{Known{Mutant::kReusePacketNumberAfterPto, 1},
                             Known{Mutant::kMarkBeforeTagCompare, 1},
-                            Known{Mutant::kForgetEpochRoll, 3},
+                            Known{Mutant::kForgetEpochRoll, 6},
                             Known{Mutant::kIgnoreReplay, 1},
                             Known{Mutant::kDoubleCountAckedBytes, 1},
-                            Known{Mutant::kNeverRetransmitRequest, 10},
+                            Known{Mutant::kNeverRetransmitRequest, 130},
                             Known{Mutant::kForgetLostData, 1},
                             Known{Mutant::kExceedWindow, 1},
                             Known{Mutant::kAckUnreceived, 1},

@@ -116,7 +116,7 @@ bool Pair::emit(std::size_t side, const Address& to, std::uint8_t ecn, ByteSpan 
   }
   ++report_.handed_to_links;
   say_packet("sends", side, d);
-  if (auto copy = attacker_.observe(d); copy && !healed_) {
+  if (auto copy = attacker_.observe(d); copy && !healed_ && ip_bytes(d) <= links_[side]->profile().mtu) {
     const std::size_t target = 1 - side;
     queue_.push(now_ + 1us, Arrive{target, std::move(*copy)});
   }

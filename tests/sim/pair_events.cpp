@@ -140,7 +140,12 @@ void Pair::strike() {
   if (phase_ >= Phase::kClose) return;
   Datagram d = attacker_.strike({client_addresses_.back(), server_address_});
   const std::size_t target = attacker_.target();
-  queue_.push(now_ + Duration(static_cast<std::int64_t>(rng_.below(20'000'000))), Arrive{target, std::move(d)});
+  // He sits on the path: what is too long for it does not pass, whoever sends it. While it hurts he is quicker than the
+  // path, and each packet that he carries ahead of itself is a wrong round trip; then he is not.
+  const LinkProfile& path = links_[1 - target]->profile();
+  const Duration ahead = healed_ ? path.delay : Duration::zero();
+  const Duration later(static_cast<std::int64_t>(rng_.below(20'000'000)));
+  if (ip_bytes(d) <= path.mtu) queue_.push(now_ + ahead + later, Arrive{target, std::move(d)});
   if (const auto next = attacker_.next_in()) queue_.push(now_ + *next, Strike{});
 }
 

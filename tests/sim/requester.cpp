@@ -219,7 +219,7 @@ void Requester::turn(transport::Session& session, Instant now) {
       --cancels_left_;
     }
   }
-  if (!complete()) chatter_.turn(session);
+  if (!complete()) chatter_.turn(session, now);
 }
 
 bool Requester::may_be_acknowledged(RequestId request, DataRange range) const {

@@ -128,10 +128,10 @@ void Source::on_closed(const transport::CloseReason& reason) {
   session_ = nullptr;
 }
 
-void Source::turn(transport::Session& session, Instant) {
+void Source::turn(transport::Session& session, Instant now) {
   if (ended_ || !session.established()) return;
   while (!unsent_.empty() && session.send(unsent_.front())) unsent_.pop_front();
-  if (!requester_.complete()) chatter_.turn(session);
+  if (!requester_.complete()) chatter_.turn(session, now);
 }
 
 bool Source::wants_to_send() const {

@@ -1,5 +1,6 @@
-// Tracker messages as values: BEP 15, and the extension that PeerNet nodes ask for in their connect request. Decoders of
-// requests serve the tracker, decoders of replies serve src/discovery; both take bytes from anybody. Nothing allocates.
+// Tracker messages as values: BEP 15, and the extension that PeerNet nodes ask for in their connect request. Decoders
+// of requests serve the tracker, decoders of replies serve src/discovery; both take bytes from anybody. Nothing
+// allocates.
 #pragma once
 
 #include <array>
@@ -21,11 +22,13 @@ namespace peernet::wire {
 using NodeTag = ByteArray<kNodeTagSize>;
 using OwnershipBits = ByteArray<kOwnershipBytes>;
 
-/// Which chunks a node has, in 128 bits: bit i (bit 7 of byte 0 is bit 0) stands for chunk i of a content of at most 128
-/// chunks, else it is set when all chunks in [i * n / 128, (i + 1) * n / 128) are there.
+/// Which chunks a node has, in 128 bits: bit i (bit 7 of byte 0 is bit 0) stands for chunk i of a content of at most
+/// 128 chunks, else it is set when all chunks in [i * n / 128, (i + 1) * n / 128) are there.
 bool owns(const OwnershipBits& bits, std::uint32_t bit);
 void set_owned(OwnershipBits& bits, std::uint32_t bit);
 std::uint32_t owned_count(const OwnershipBits& bits);
+/// What a complete node owns.
+OwnershipBits all_owned();
 
 /// Why a request was not served; counted by name, and the words of the error reply.
 enum class TrackerRefusal : std::uint8_t {
@@ -63,8 +66,9 @@ struct AnnounceRequest {
   SwarmId swarm{};
   std::uint64_t left = 0;
   AnnounceEvent event = AnnounceEvent::kNone;
-  std::int32_t numwant = -1;  ///< < 0: the tracker's default
-  std::uint16_t port = 0;     ///< never 0 once decoded
+  std::int32_t numwant = -1;    ///< < 0: the tracker's default
+  std::uint16_t port = 0;       ///< never 0 once decoded
+  std::uint16_t url_bytes = 0;  ///< path and query in BEP 41 options behind it; not encoded
 };
 
 struct ScrapeRequest {
@@ -76,9 +80,9 @@ struct ScrapeRequest {
 struct NodeAnnounce {
   SwarmId swarm{};
   NodeTag node{};
-  std::uint8_t flags = 0;    ///< kContent..., kReaches...
-  std::uint8_t numwant = 0;  ///< at most kMaxNodePeers are given
-  std::uint32_t chunks = 0;  ///< of the content; 0: not known yet
+  std::uint8_t flags = 0;      ///< kContent..., kReaches...
+  std::uint8_t numwant = 0;    ///< at most kMaxNodePeers are given
+  std::uint32_t chunks = 0;    ///< of the content; 0: not known yet
   std::uint32_t rate_kib = 0;  ///< measured upload rate of the node, KiB/s
   OwnershipBits owned{};       ///< all ones when complete
 };
@@ -103,7 +107,7 @@ struct Query {
 /// kTooShort for less than a header, kTooLong; the connection id is the caller's to check, before anything else.
 std::expected<TrackerHeader, TrackerRefusal> decode_tracker_header(ByteSpan datagram);
 // Each takes the whole datagram, whose header was decoded and fits. BEP 41 options behind an announce are walked (an
-// unknown type ends the walk) and ignored; bytes behind the others are ignored.
+// unknown type ends the walk) and otherwise ignored; bytes behind the others and unknown flags are ignored.
 ConnectRequest decode_connect(ByteSpan datagram);
 std::expected<AnnounceRequest, TrackerRefusal> decode_announce(ByteSpan datagram);
 std::expected<ScrapeRequest, TrackerRefusal> decode_scrape(ByteSpan datagram);
@@ -112,6 +116,7 @@ std::expected<Heartbeat, TrackerRefusal> decode_heartbeat(ByteSpan datagram);
 std::expected<Query, TrackerRefusal> decode_query(ByteSpan datagram);
 
 // Encoders write a whole datagram and return its size; the span must hold it (kMaxTrackerRequest is enough for all).
+// The action is the message's own, not header.action.
 std::size_t encode_connect(MutableByteSpan out, const ConnectRequest& request);
 std::size_t encode(MutableByteSpan out, const TrackerHeader& header, const AnnounceRequest& request,
                    const ByteArray<20>& peer_id);
@@ -196,7 +201,8 @@ struct ErrorReply {
 
 /// What a client may get. Replies of plain announces and scrapes are not needed by nodes.
 using TrackerReply = std::variant<ConnectReply, NodeAnnounceReply, HeartbeatReply, QueryReply, Goodbye, ErrorReply>;
-/// Nothing if it is not a whole, consistent reply.
+/// Nothing if it is not a whole, consistent reply; bytes behind it and unknown flags are ignored, except that a plain
+/// connect reply is exactly 16 bytes. No listed address has port 0; beat_ms is whatever the tracker says.
 std::optional<TrackerReply> decode_tracker_reply(ByteSpan datagram);
 
 // Encoders write a whole datagram and return its size; the span must hold kMaxTrackerReply bytes.

@@ -55,11 +55,13 @@ struct TrackerHeader {
   std::uint64_t connection_id = 0;  ///< kTrackerMagic in a connect
   TrackerAction action = TrackerAction::kConnect;
   std::uint32_t transaction = 0;
+  friend bool operator==(const TrackerHeader&, const TrackerHeader&) = default;
 };
 
 struct ConnectRequest {
   std::uint32_t transaction = 0;
   bool extended = false;
+  friend bool operator==(const ConnectRequest&, const ConnectRequest&) = default;
 };
 
 struct AnnounceRequest {
@@ -69,6 +71,7 @@ struct AnnounceRequest {
   std::int32_t numwant = -1;    ///< < 0: the tracker's default
   std::uint16_t port = 0;       ///< never 0 once decoded
   std::uint16_t url_bytes = 0;  ///< path and query in BEP 41 options behind it; not encoded
+  friend bool operator==(const AnnounceRequest&, const AnnounceRequest&) = default;
 };
 
 struct ScrapeRequest {
@@ -85,23 +88,27 @@ struct NodeAnnounce {
   std::uint32_t chunks = 0;    ///< of the content; 0: not known yet
   std::uint32_t rate_kib = 0;  ///< measured upload rate of the node, KiB/s
   OwnershipBits owned{};       ///< all ones when complete
+  friend bool operator==(const NodeAnnounce&, const NodeAnnounce&) = default;
 };
 
 struct HeartbeatEntry {
   SwarmId swarm{};
   std::uint8_t flags = 0;  ///< kContent...
   OwnershipBits owned{};   ///< on the wire only when not complete
+  friend bool operator==(const HeartbeatEntry&, const HeartbeatEntry&) = default;
 };
 
 struct Heartbeat {
   NodeTag node{};
   std::uint32_t rate_kib = 0;
   InplaceVector<HeartbeatEntry, kMaxHeartbeatContents> entries;  ///< never empty once decoded
+  friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 
 struct Query {
   SwarmId swarm{};
   std::uint32_t cursor = 0;  ///< 0: from the start; else what the last reply gave
+  friend bool operator==(const Query&, const Query&) = default;
 };
 
 /// kTooShort for less than a header, kTooLong; the connection id is the caller's to check, before anything else.
@@ -137,6 +144,7 @@ struct ConnectReply {
   std::uint32_t epoch = 0;    ///< of this run of the tracker
   std::uint32_t beat_ms = 0;  ///< how often it wants heartbeats
   Address observed;           ///< whom the tracker sees: the asker's address from outside
+  friend bool operator==(const ConnectReply&, const ConnectReply&) = default;
 };
 
 struct NodePeer {
@@ -145,6 +153,7 @@ struct NodePeer {
   std::uint32_t rate_kib = 0;
   NodeTag node{};
   OwnershipBits owned{};  ///< all ones when complete
+  friend bool operator==(const NodePeer&, const NodePeer&) = default;
 };
 
 struct NodeAnnounceReply {
@@ -157,6 +166,7 @@ struct NodeAnnounceReply {
   std::uint32_t partial = 0;   ///< the others
   std::uint32_t chunks = 0;    ///< of the content as others told, 0: nobody knows
   InplaceVector<NodePeer, kMaxNodePeers> peers;
+  friend bool operator==(const NodeAnnounceReply&, const NodeAnnounceReply&) = default;
 };
 
 struct HeartbeatReply {
@@ -165,6 +175,7 @@ struct HeartbeatReply {
   std::uint32_t beat_ms = 0;
   std::uint64_t connection_id = 0;
   std::uint32_t unknown = 0;  ///< bit i: entry i is not listed here, announce it
+  friend bool operator==(const HeartbeatReply&, const HeartbeatReply&) = default;
 };
 
 struct ListedNode {
@@ -175,6 +186,7 @@ struct ListedNode {
   std::uint32_t chunks = 0;
   NodeTag node{};
   OwnershipBits owned{};
+  friend bool operator==(const ListedNode&, const ListedNode&) = default;
 };
 
 struct QueryReply {
@@ -187,16 +199,19 @@ struct QueryReply {
   std::uint32_t legacy_leechers = 0;
   std::uint32_t cursor = 0;  ///< to ask for the next page with; 0: this was the last
   InplaceVector<ListedNode, kMaxListedNodes> nodes;
+  friend bool operator==(const QueryReply&, const QueryReply&) = default;
 };
 
 struct Goodbye {
   std::uint32_t epoch = 0;
   std::uint64_t connection_id = 0;  ///< the one the node would get now: proof that the tracker says it
+  friend bool operator==(const Goodbye&, const Goodbye&) = default;
 };
 
 struct ErrorReply {
   std::uint32_t transaction = 0;
   std::string_view text;  ///< borrowed from the datagram; arbitrary bytes
+  friend bool operator==(const ErrorReply&, const ErrorReply&) = default;
 };
 
 /// What a client may get. Replies of plain announces and scrapes are not needed by nodes.

@@ -188,7 +188,7 @@ TEST(AnnounceRequest, WalksUrlOptionsUntilTheyEnd) {
 }
 
 TEST(ScrapeRequest, GivesWholeHashesUpTo74) {
-  for (std::size_t n = 0; n <= kMaxTrackerRequest - kRequestHeaderSize; ++n) {
+  for (std::size_t n = 0; n <= (kMaxScrapeHashes + 2) * kInfoHashSize; ++n) {
     const Buffer datagram = scrape(n);
     const auto decoded = decode_scrape(datagram);
     if (n < kInfoHashSize) {
@@ -366,7 +366,7 @@ TEST(NodeAnnounceReply, FullOfIpv6PeersFits) {
   EXPECT_EQ(decode_tracker_reply(datagram), TrackerReply(full));
   for (NodePeer& peer : full.peers) peer.address = Address::v4(10, 0, 0, 1, 1);
   EXPECT_EQ(encoded(full).size(), kNodeAnnounceReplyHeader + kMaxNodePeers * kNodePeerSizeV4);
-  datagram.resize(kMaxTrackerReply);
+  datagram.resize(datagram.size() + kNodePeerSizeV6, std::byte{1});
   EXPECT_FALSE(decode_tracker_reply(changed(datagram, kNodeAnnounceReplyHeader - 1, kMaxNodePeers + 1)));
 }
 
@@ -387,7 +387,7 @@ TEST(QueryReply, FullFitsAndRefusesMoreAndPortZero) {
   EXPECT_EQ(datagram.size(), kQueryReplyHeader + kMaxListedNodes * kListedNodeSize);
   const std::size_t port_at = kQueryReplyHeader + 1 + 16;
   EXPECT_FALSE(decode_tracker_reply(changed(changed(datagram, port_at, 0), port_at + 1, 0)));
-  datagram.resize(kMaxTrackerReply);
+  datagram.resize(datagram.size() + kListedNodeSize, std::byte{1});
   EXPECT_FALSE(decode_tracker_reply(changed(datagram, kQueryReplyHeader - 1, kMaxListedNodes + 1)));
 }
 

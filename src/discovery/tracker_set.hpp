@@ -42,6 +42,7 @@ struct ContentOptions {
   std::vector<TrackerEndpoint> trackers;  ///< at most kMaxTrackersPerContent are used
   ContentState state;
   std::uint8_t numwant = 0;  ///< peers wanted with each announce
+  bool announced = true;     ///< false: only for query(); no tracker learns that this node is interested
 };
 
 struct SetOptions {

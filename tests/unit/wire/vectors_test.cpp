@@ -2,11 +2,8 @@
 // spec.hpp. A vector that no test computes, or that the document lacks, fails.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <fstream>
 #include <map>
 #include <regex>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +15,7 @@
 #include "crypto/initial_keys.hpp"
 #include "crypto/join_proof.hpp"
 #include "crypto/packet_keys.hpp"
+#include "document.hpp"
 #include "peernet/link.hpp"
 #include "wire/frames.hpp"
 #include "wire/packet.hpp"
@@ -33,56 +31,12 @@ constexpr SessionId kFirstReceiver{0x0badcafe};
 
 using Buffer = std::vector<std::byte>;
 
-std::string hex(ByteSpan bytes) {
-  std::string out;
-  for (const std::byte b : bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    out += kDigits[std::to_integer<unsigned>(b) >> 4];
-    out += kDigits[std::to_integer<unsigned>(b) & 15];
-  }
-  return out;
-}
-
 std::string document() {
-  std::ifstream in(PEERNET_PROTOCOL_DOCUMENT);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-/// name -> hex (or text) of the ```vectors blocks; a line that starts with blanks continues the one before.
-std::map<std::string, std::string> documented() {
-  std::map<std::string, std::string> out;
-  std::istringstream lines(document());
-  std::string line, name;
-  bool inside = false;
-  while (std::getline(lines, line)) {
-    if (line.starts_with("```")) {
-      inside = line == "```vectors";
-      continue;
-    }
-    if (!inside || line.empty()) continue;
-    if (line[0] != ' ') {
-      const std::size_t colon = line.find(": ");
-      name = line.substr(0, colon);
-      EXPECT_FALSE(out.contains(name)) << name << " is there twice";
-      line = colon == std::string::npos ? "" : line.substr(colon + 2);
-    }
-    line.erase(0, line.find_first_not_of(' '));
-    out[name] += line;
-  }
-  return out;
-}
-
-template <std::size_t N>
-ByteArray<N> filled(std::uint8_t value) {
-  ByteArray<N> out;
-  out.fill(std::byte{value});
-  return out;
+  return read_document(PEERNET_PROTOCOL_DOCUMENT);
 }
 
 ByteSpan text(std::string_view s) {
-  return as_bytes(s.data(), s.size());
+  return text_bytes(s);
 }
 
 class Vectors {
@@ -264,22 +218,15 @@ TEST(ProtocolDocument, EveryVectorIsRight) {
   add_session(v);
   add_frames(v);
   add_content(v);
-  const auto text = documented();
-  for (const auto& [name, value] : v.all) {
-    ASSERT_TRUE(text.contains(name)) << "docs/protocol.md lacks\n" << name << ": " << value;
-    EXPECT_EQ(text.at(name), value) << name;
-  }
-  for (const auto& [name, value] : text) EXPECT_TRUE(v.all.contains(name)) << "nothing computes " << name;
+  expect_documented(v.all, document(), "docs/protocol.md");
   EXPECT_GT(v.all.size(), 40u);
 }
 
 TEST(ProtocolDocument, FramesDecodeFromTheirVectors) {
   std::size_t frames = 0;
-  for (const auto& [name, value] : documented()) {
+  for (const auto& [name, value] : vectors_of(document())) {
     if (!name.starts_with("frame ")) continue;
-    Buffer bytes;
-    for (std::size_t i = 0; i + 1 < value.size(); i += 2)
-      bytes.push_back(static_cast<std::byte>(std::stoi(value.substr(i, 2), nullptr, 16)));
+    const Buffer bytes = from_hex(value);
     FrameReader reader(bytes);
     Frame frame;
     if (name == "frame padding") {

@@ -25,8 +25,9 @@ SERVER_FILES = ('epoll_server', 'admin')
 DOOR_USERS = {'node', 'cli', 'tools', 'bench'}
 # A public header of plain values may be implemented in a pure room.
 IMPLEMENTED_BELOW = {'peernet/link.hpp': 'content'}
-# program of tools/ -> rooms it may include besides the door; a file belongs to the program whose name it starts with.
-TOOLS = {'peernet_tracker': {'tracker', 'cli'}, 'peernet_bench': {'cli'}, 'peernet': {'cli'}}
+# program of tools/ -> rooms it may include besides the door; a file belongs to the program, or the folder of a program's
+# code, whose name it starts with. The load generators speak the protocol as a client does: its messages, not its engine.
+TOOLS = {'peernet_tracker': {'tracker', 'cli'}, 'peernet_bench': {'cli', 'wire'}, 'tracker_load': {'cli', 'wire'}, 'peernet': {'cli'}}
 
 # Libraries that stay behind one room, so that another can be put in their place.
 LIBRARIES = [
@@ -35,10 +36,11 @@ LIBRARIES = [
     (r'xxhash\.h|xxh3\.h|xxh_x86dispatch\.h', {'crypto'}),
     (r'liburing\.h|liburing/.*|linux/io_uring\.h', {'io'}),
     (r'sqlite3\.h', {'storage'}),
-    (r'CLI/.*', {'cli'}),
-    (r'nlohmann/.*', {'cli', 'tracker'}),
+    (r'CLI/.*', {'cli', 'tools'}),
+    (r'nlohmann/.*', {'cli', 'tracker', 'tools'}),
     (r'spdlog/.*', {'cli', 'tools', 'node', 'tracker'}),
-    (r'sys/epoll\.h|netinet/udp\.h|linux/filter\.h', {'io', 'tracker'}),
+    (r'sys/epoll\.h|linux/filter\.h', {'io', 'tracker'}),
+    (r'netinet/udp\.h', {'io', 'tracker', 'tools'}),  # tools: load in trains, UDP_SEGMENT
 ]
 # What would let a pure room read a clock, draw randomness, block or reach the kernel. The symbols test is the proof;
 # this names the line.

@@ -43,7 +43,8 @@ class Planted(unittest.TestCase):
                              ('src/transport/session.cpp', 'io/io.hpp'), ('src/swarm/picker.hpp', 'crypto/hash.hpp'),
                              ('src/base/bytes.hpp', 'wire/spec.hpp'), ('src/io/io.hpp', 'wire/spec.hpp'),
                              ('src/node/node.cpp', 'cli/arguments.hpp'), ('src/cli/commands.cpp', 'node/node_impl.hpp'),
-                             ('tools/peernet.cpp', 'node/node_impl.hpp'), ('tools/peernet.cpp', 'tracker/core.hpp')):
+                             ('tools/peernet.cpp', 'node/node_impl.hpp'), ('tools/peernet.cpp', 'tracker/core.hpp'),
+                             ('tools/tracker_load/worker.cpp', 'tracker/core.hpp')):
             with self.subTest(path=path):
                 self.check(path, f'#include "{header}"', others=['src/' + header])
                 self.check(path, f'  #  include   "{header}"  // why not', others=['src/' + header])
@@ -52,7 +53,8 @@ class Planted(unittest.TestCase):
         for path, header in (('src/content/manifest.cpp', 'crypto/hash.hpp'), ('src/transport/session.cpp', 'wire/spec.hpp'),
                              ('src/swarm/picker.hpp', 'base/types.hpp'), ('src/node/node.cpp', 'io/io.hpp'),
                              ('src/node/node.cpp', 'tracker/tracker_core.hpp'), ('tools/peernet_tracker.cpp', 'tracker/epoll_server.hpp'),
-                             ('src/tracker/epoll_server.cpp', 'tracker/tracker_core.hpp')):
+                             ('src/tracker/epoll_server.cpp', 'tracker/tracker_core.hpp'),
+                             ('tools/tracker_load/worker.cpp', 'wire/tracker_messages.hpp')):
             with self.subTest(path=path):
                 self.check(path, f'#include "{header}"', reported=False, others=['src/' + header])
         self.check('src/io/uring.cpp', '#include <liburing.h>', reported=False)

@@ -14,13 +14,15 @@ ROOMS = {
     'swarm': {'content'},
     'storage': {'content'},
     'discovery': {'wire', 'crypto'},
-    'tracker': {'wire', 'crypto'},  # the core; its system calls are SERVER_FILES
+    'tracker': {'wire', 'crypto'},  # the core; its system calls are below SERVER
     'node': {'wire', 'crypto', 'io', 'content', 'transport', 'swarm', 'storage', 'discovery', 'tracker'},
     'cli': set(),
 }
 PURE_ROOMS = ('base', 'wire', 'crypto', 'content', 'transport', 'swarm', 'discovery', 'tracker')
-# Of the tracker only these make system calls; node may hold the core, never them, and the core does not know them.
-SERVER_FILES = ('epoll_server', 'admin')
+# Of the tracker only this folder makes system calls; node may hold the core, never this, and the core does not know it.
+SERVER = 'tracker/server/'
+# The server is a program: besides the core it takes sockets and addresses of io, and words and messages of cli.
+SERVER_ROOMS = {'wire', 'crypto', 'io', 'cli'}
 # Rooms that may include all of include/peernet/; the others know only its error.hpp.
 DOOR_USERS = {'node', 'cli', 'tools', 'bench'}
 # A public header of plain values may be implemented in a pure room.
@@ -79,7 +81,7 @@ def room_of(path):
 
 
 def is_server(path):
-    return os.path.basename(path).startswith(SERVER_FILES)
+    return path.removeprefix('src/').startswith(SERVER)
 
 
 def tool_rooms(path):
@@ -111,7 +113,7 @@ def project_include(root, path, header):
         return None
     if room == 'node' and target == 'tracker' and is_server(header):
         return 'node may hold the tracker core, never its server'
-    allowed = tool_rooms(path) if room == 'tools' else ROOMS[room]
+    allowed = tool_rooms(path) if room == 'tools' else SERVER_ROOMS if is_server(path) else ROOMS[room]
     return None if target in allowed else f'{room} may not include {target}'
 
 

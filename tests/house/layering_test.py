@@ -52,8 +52,8 @@ class Planted(unittest.TestCase):
     def test_what_the_table_allows_is_not_reported(self):
         for path, header in (('src/content/manifest.cpp', 'crypto/hash.hpp'), ('src/transport/session.cpp', 'wire/spec.hpp'),
                              ('src/swarm/picker.hpp', 'base/types.hpp'), ('src/node/node.cpp', 'io/io.hpp'),
-                             ('src/node/node.cpp', 'tracker/tracker_core.hpp'), ('tools/peernet_tracker.cpp', 'tracker/epoll_server.hpp'),
-                             ('src/tracker/epoll_server.cpp', 'tracker/tracker_core.hpp'),
+                             ('src/node/node.cpp', 'tracker/tracker_core.hpp'), ('tools/peernet_tracker.cpp', 'tracker/server/worker.hpp'),
+                             ('src/tracker/server/worker.cpp', 'tracker/tracker_core.hpp'),
                              ('tools/tracker_load/worker.cpp', 'wire/tracker_messages.hpp')):
             with self.subTest(path=path):
                 self.check(path, f'#include "{header}"', reported=False, others=['src/' + header])
@@ -61,8 +61,13 @@ class Planted(unittest.TestCase):
         self.check('src/wire/packet.cpp', '#include <peernet/error.hpp>', reported=False)
 
     def test_the_trackers_server_stays_outside(self):
-        self.check('src/node/node.cpp', '#include "tracker/epoll_server.hpp"', others=['src/tracker/epoll_server.hpp'])
-        self.check('src/tracker/tracker_core.cpp', '#include "tracker/admin.hpp"', others=['src/tracker/admin.hpp'])
+        self.check('src/node/node.cpp', '#include "tracker/server/worker.hpp"', others=['src/tracker/server/worker.hpp'])
+        self.check('src/tracker/tracker_core.cpp', '#include "tracker/server/admin.hpp"', others=['src/tracker/server/admin.hpp'])
+        self.check('src/tracker/tracker_core.cpp', '#include "io/sockaddr.hpp"', others=['src/io/sockaddr.hpp'])
+        self.check('src/tracker/tracker_core.cpp', '#include <thread>')
+        self.check('src/tracker/server/worker.cpp', '#include "io/sockaddr.hpp"', reported=False, others=['src/io/sockaddr.hpp'])
+        self.check('src/tracker/server/worker.cpp', '#include <thread>', reported=False)
+        self.check('src/tracker/server/worker.cpp', '#include "node/shard.hpp"', others=['src/node/shard.hpp'])
 
     def test_libraries_stay_in_their_room(self):
         for path, header in (('src/transport/session.cpp', 'openssl/evp.h'), ('src/node/node.cpp', 'liburing.h'),

@@ -102,13 +102,12 @@ int f(std::map<int, std::string>& m, std::unordered_map<std::string, std::vector
 '''
         self.assertEqual(self.found('transport', source), [])
 
-    def test_only_storages_posix_library_and_the_trackers_server_are_exempt(self):
+    def test_only_storages_posix_library_is_exempt(self):
         source = 'extern "C" int open(...);\nint f() { return open(0); }\n'
         self.assertTrue(self.found('storage', source))
         self.assertFalse(self.found('storage', source, library='_posix'))
         self.assertTrue(self.found('swarm', source, library='_posix'))
         self.assertTrue(self.found('tracker', source, 'tracker_core.cpp'))
-        self.assertFalse(self.found('tracker', source, 'epoll_server.cpp'))
 
 
 if __name__ == '__main__':

@@ -1,12 +1,11 @@
 // The trackers a node talks to, for all its contents: announces, heartbeats, failover. Sans-IO: told of time and
 // datagrams, asked for datagrams and deadlines.
 //
-// A content lives on the two of its trackers that rank first by rendezvous hashing (HMAC-free: SHA-256 over the tracker's
-// name and the swarm id) among those that answer; when one falls silent the next takes its place within one beat. One
-// connection serves all contents at one tracker; heartbeats carry up to 32 contents.
+// A content lives on the two of its trackers that rank first by rendezvous hashing among those that answer
+// (rendezvous.hpp); when one falls silent the next takes its place within one beat. One connection serves all contents
+// at one tracker; heartbeats carry up to 32 contents. The states of a tracker are in tracker_client.hpp.
 //
-// A tracker: kIdle -> kConnecting -> kConnected -> kConnecting (its connection id went stale, or its epoch changed)
-//            kConnecting | kConnected -> kDown (unanswered, or it said goodbye) -> kConnecting (tried again, with backoff)
+// Who answers with the plain reply of BEP 15 is announced to as a BitTorrent client would.
 #pragma once
 
 #include <cstdint>
@@ -18,24 +17,10 @@
 #include "base/address.hpp"
 #include "base/time.hpp"
 #include "base/types.hpp"
+#include "discovery/types.hpp"
 #include "wire/tracker_messages.hpp"
 
 namespace peernet::discovery {
-
-/// A tracker as a link names it, and what its name resolved to.
-struct TrackerEndpoint {
-  std::string name;                ///< "host:port" exactly as in the link: all nodes must rank by the same text
-  std::vector<Address> addresses;  ///< tried in order; not empty
-};
-
-using ContentKey = Strong<struct ContentKeyTag, std::uint32_t>;
-
-/// What this node has of a content.
-struct ContentState {
-  std::uint8_t flags = 0;  ///< wire::kContentComplete, kContentServed
-  std::uint32_t chunks = 0;
-  wire::OwnershipBits owned{};
-};
 
 struct ContentOptions {
   SwarmId swarm{};
@@ -49,11 +34,11 @@ struct SetOptions {
   wire::NodeTag node{};
   bool reaches_v4 = true;
   bool reaches_v6 = true;
-  std::uint64_t seed = 1;  ///< transaction ids and jitter
+  std::uint64_t seed =
+      1;  ///< transaction ids and jitter; from the system's randomness, so that replies are hard to forge
+  std::uint16_t port =
+      0;  ///< of our socket, as trackers without the extension want it told; 0: those are not announced to
 };
-
-inline constexpr std::size_t kMaxTrackersPerContent = 16;
-inline constexpr std::size_t kActiveTrackers = 2;
 
 /// What happened, for the node.
 struct DiscoveryEvent {
@@ -62,7 +47,7 @@ struct DiscoveryEvent {
     kAnnounced,  ///< the content is listed at this tracker (each time it becomes so)
     kDown,       ///< the tracker does not answer; content is one that lives there
     kRefused,    ///< the tracker answered with an error (text)
-    kListing,    ///< a query's page; last says whether it was the final one
+    kListing,    ///< a query's page; the final one has cursor 0
   };
   Kind kind = Kind::kPeers;
   ContentKey content;
@@ -79,28 +64,38 @@ class TrackerSet {
   TrackerSet(const TrackerSet&) = delete;
   TrackerSet& operator=(const TrackerSet&) = delete;
 
+  static constexpr std::size_t kMaxContents = 65'536;
+  static constexpr std::size_t kMaxTrackers = 256;
+  static constexpr std::uint32_t kMaxQueryPages = 4'096;
+
+  /// The key is none when kMaxContents are here. Trackers beyond kMaxTrackers of all contents are left out.
   ContentKey add(Instant now, const ContentOptions& options);
+  // Calls about a key that is none or dead do nothing.
+
   /// Completion, and becoming or ceasing to be served, are announced at once; other changes ride on heartbeats.
   void update(Instant now, ContentKey content, const ContentState& state);
-  /// Announces again for more peers, at most once a second per content.
+  /// Announces again for more peers, at most once a second per content, at its trackers in turn. While it is listed
+  /// nowhere there is nothing to do: the announce to come brings peers.
   void want_peers(Instant now, ContentKey content);
   /// Asks for everybody of the content, page by page, from the first of its trackers that answers.
   void query(Instant now, ContentKey content);
   /// Says goodbye to its trackers; the key is dead at once.
   void remove(Instant now, ContentKey content);
+  /// Measured upload rate of this node; rides on what is sent next.
   void set_rate(std::uint32_t kib_per_second);
 
   struct Transmit {
     Address to;
     std::size_t size = 0;
   };
-  /// The next datagram to send, written into out (wire::kMaxTrackerRequest bytes); nothing when there is none. Call until
-  /// nothing, after every call above and below.
+  /// The next datagram to send, written into out (wire::kMaxTrackerRequest bytes); nothing when there is none. Call
+  /// until nothing, after every call above and below.
   std::optional<Transmit> poll_transmit(Instant now, MutableByteSpan out);
   /// A datagram that is no PN/1 packet. False: it came from no tracker of ours.
   bool on_datagram(Instant now, const Address& from, ByteSpan datagram);
   void on_timeout(Instant now);
   Instant next_deadline() const;
+  /// At most EventQueue::kMaxEvents wait; news is lost first, peers for a getter last.
   std::optional<DiscoveryEvent> poll_event();
   /// Every goodbye has been said (sent at least once).
   bool idle() const;

@@ -77,8 +77,8 @@ class Load {
     clock.stop(seconds);
     report_.add(clock, stats);
     good_ = good_ && stats.invalid() == 0 && stats.at(Count::kErrors) == 0;
-    if (stats.replies() == 0) complain("no reply at all", kNoReply);
-    return stats.replies() != 0;
+    if (stats.at(Count::kBytesIn) == 0) complain("no reply at all", kNoReply);
+    return stats.at(Count::kBytesIn) != 0;
   }
 
   const Options& options_;

@@ -74,8 +74,8 @@ class NodeLoad {
     clock.stop(seconds);
     report_.add(clock, stats_);
     good_ = good_ && stats_.invalid() == 0 && stats_.at(Count::kErrors) == 0;
-    if (stats_.replies() == 0) complain("no reply at all", kNoReply);
-    return stats_.replies() != 0;
+    if (stats_.at(Count::kBytesIn) == 0) complain("no reply at all", kNoReply);
+    return stats_.at(Count::kBytesIn) != 0;
   }
 
   void run_phase(Action action, double seconds) {

@@ -181,6 +181,7 @@ std::size_t ask(int fd, ByteSpan request, std::uint32_t transaction, MutableByte
     pollfd wait{fd, POLLIN, 0};
     if (::poll(&wait, 1, static_cast<int>((end - at).count() / 1'000'000) + 1) <= 0) return 0;
     const ssize_t got = ::recv(fd, reply.data(), reply.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == ECONNREFUSED) return 0;
     if (got < 8) continue;
     ByteReader reader(reply.first(static_cast<std::size_t>(got)));
     reader.u32();

@@ -1,4 +1,5 @@
-// Counts every operator new and every allocation of OpenSSL in this test program.
+// Counts every operator new and every allocation of OpenSSL in this test program. ThreadSanitizer's runtime brings an
+// operator new that cannot be replaced: there only OpenSSL's are counted.
 #include <openssl/crypto.h>
 
 #include <atomic>
@@ -6,6 +7,15 @@
 #include <new>
 
 #include "unit/crypto/testing.hpp"
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PEERNET_COUNTS_NEW 0
+#endif
+#endif
+#ifndef PEERNET_COUNTS_NEW
+#define PEERNET_COUNTS_NEW 1
+#endif
 
 namespace peernet::crypto {
 namespace {
@@ -34,7 +44,7 @@ std::uint64_t allocations() {
   return count.load(std::memory_order_relaxed);
 }
 
-void* counted_new(std::size_t n, std::size_t alignment) {
+[[maybe_unused]] void* counted_new(std::size_t n, std::size_t alignment) {
   count.fetch_add(1, std::memory_order_relaxed);
   void* const p = alignment <= alignof(std::max_align_t)
                       ? std::malloc(n == 0 ? 1 : n)
@@ -48,11 +58,12 @@ TEST(AllocationCounter, SeesBothKinds) {
   OPENSSL_free(OPENSSL_malloc(10));
   EXPECT_EQ(allocations(), before + 1);
   delete new volatile int(1);
-  EXPECT_EQ(allocations(), before + 2);
+  EXPECT_EQ(allocations(), before + 1 + PEERNET_COUNTS_NEW);
 }
 
 }  // namespace peernet::crypto
 
+#if PEERNET_COUNTS_NEW
 void* operator new(std::size_t n) {
   return peernet::crypto::counted_new(n, 1);
 }
@@ -89,3 +100,4 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
 void operator delete[](void* p, std::size_t, std::align_val_t) noexcept {
   std::free(p);
 }
+#endif

@@ -1,0 +1,285 @@
+#include "tracker/server/admin.hpp"
+
+#include <fmt/format.h>
+#include <httplib.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <list>
+#include <thread>
+#include <vector>
+
+#include "cli/printable.hpp"
+#include "io/address_text.hpp"
+#include "io/clock.hpp"
+#include "io/sockaddr.hpp"
+#include "tracker/server/descriptor.hpp"
+
+namespace peernet::tracker::server {
+namespace {
+
+constexpr unsigned kThreads = 2;
+constexpr std::size_t kMaxPending = 64;
+constexpr std::size_t kMaxRequest = 8192;
+constexpr Duration kRequestTime = std::chrono::seconds(10);
+constexpr Duration kReplyTime = std::chrono::seconds(20);
+constexpr int kBacklog = 64;
+
+bool fill(sockaddr_un& name, const std::string& path) {
+  name = {};
+  name.sun_family = AF_UNIX;
+  if (path.size() >= sizeof name.sun_path) return false;
+  std::memcpy(name.sun_path, path.data(), path.size());
+  return true;
+}
+
+bool somebody_answers(const sockaddr_un& name) {
+  const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+}
+
+// A connection whose request is not whole yet. Whoever is silent or slow keeps no thread waiting.
+struct Pending {
+  Descriptor socket;
+  bool file_system = false;
+  Instant end;
+  std::string request;
+
+  bool whole() const { return request.size() >= kMaxRequest || request.find("\r\n\r\n") != std::string::npos; }
+  /// Reads what there is; false when the other end is gone.
+  bool read() {
+    char piece[4096];
+    const ssize_t n = ::recv(socket.get(), piece, sizeof piece, MSG_DONTWAIT);
+    if (n <= 0) return n < 0 && (errno == EAGAIN || errno == EINTR);
+    request.append(piece, static_cast<std::size_t>(n));
+    return true;
+  }
+};
+
+// A whole request, and the way back for its reply: for a bounded time, however slowly the other end reads.
+class ReplyStream final : public httplib::Stream {
+ public:
+  ReplyStream(Pending pending, int stop)
+      : pending_(std::move(pending)), stop_(stop), end_(io::monotonic_now() + kReplyTime) {}
+
+  bool file_system() const { return pending_.file_system; }
+  bool is_readable() const override { return at_ < pending_.request.size(); }
+  bool is_writable() const override { return ready(); }
+  ssize_t read(char* out, std::size_t size) override {
+    const std::size_t n = pending_.request.copy(out, size, at_);
+    at_ += n;
+    return static_cast<ssize_t>(n);
+  }
+  ssize_t write(const char* text, std::size_t size) override {
+    return ready() ? ::send(pending_.socket.get(), text, size, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+  }
+  void get_remote_ip_and_port(std::string&, int&) const override {}
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  socket_t socket() const override { return pending_.socket.get(); }
+
+ private:
+  bool ready() const {
+    const Duration left = end_ - io::monotonic_now();
+    if (left <= Duration(0)) return false;
+    pollfd waiting[] = {{pending_.socket.get(), POLLOUT, 0}, {stop_, POLLIN, 0}};
+    ::poll(waiting, 2, static_cast<int>(left.count() / 1'000'000) + 1);
+    return waiting[0].revents != 0 && waiting[1].revents == 0;
+  }
+
+  Pending pending_;
+  const int stop_;
+  const Instant end_;
+  std::size_t at_ = 0;
+};
+
+// httplib understands the request and writes the answer. The sockets are ours: it knows none in the file system, and
+// would share its port with whoever asks.
+class Pages final : public httplib::Server {
+ public:
+  explicit Pages(AdminView view) : view_(std::move(view)) {
+    set_payload_max_length(1024);
+    set_default_headers(
+        {{"Cache-Control", "no-store"},
+         {"X-Content-Type-Options", "nosniff"},
+         {"Content-Security-Policy",
+          "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+          "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}});
+    set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+      const Page page = answer(request);
+      response.status = page.status;
+      if (page.status == 405) response.set_header("Allow", "GET");
+      response.set_content(page.body, page.type);
+      return HandlerResponse::Handled;
+    });
+  }
+
+  void serve(ReplyStream& stream) {
+    bool closed = false;
+    process_request(stream, true, closed, [&](httplib::Request& request) {
+      // Whoever comes through the file system has no browser that somebody could deceive.
+      if (stream.file_system()) request.headers.erase("Host");
+    });
+  }
+
+ private:
+  Page answer(const httplib::Request& request) const {
+    if (request.method != "GET") return {405, "text/plain; charset=utf-8", "only GET is known here\n"};
+    if (!acceptable_host(request.get_header_value("Host")))
+      return {403, "text/plain; charset=utf-8", "ask for this page by the number of its address, or as localhost\n"};
+    return page_of(view_, request.path, [&](const char* name) { return request.get_param_value(name); });
+  }
+
+  AdminView view_;
+};
+
+}  // namespace
+
+struct AdminServer::Parts {
+  explicit Parts(AdminView view) : pages(std::move(view)) {}
+
+  void run();
+  void accept_one(int listener, bool file_system);
+  void go_on(const std::vector<pollfd>& polled);
+  void serve(Pending pending);
+
+  Pages pages;
+  Descriptor http;
+  Descriptor socket;
+  std::string socket_path;     // to remove at the end
+  Descriptor stop;             // an eventfd
+  std::list<Pending> pending;  // of the thread
+  std::unique_ptr<httplib::ThreadPool> pool;
+  std::thread thread;
+};
+
+void AdminServer::Parts::accept_one(int listener, bool file_system) {
+  Descriptor connection(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+  if (!connection) return;
+  if (pending.size() == kMaxPending) pending.pop_front();
+  pending.push_back({std::move(connection), file_system, io::monotonic_now() + kRequestTime, ""});
+}
+
+void AdminServer::Parts::serve(Pending whole) {
+  // The pool wants something that can be copied.
+  auto stream = std::make_shared<ReplyStream>(std::move(whole), stop.get());
+  pool->enqueue([this, stream = std::move(stream)] { pages.serve(*stream); });
+}
+
+// What was polled of the pending connections, in their order.
+void AdminServer::Parts::go_on(const std::vector<pollfd>& polled) {
+  const Instant now = io::monotonic_now();
+  std::size_t i = 0;
+  for (auto at = pending.begin(); at != pending.end() && i < polled.size(); ++i) {
+    const bool alive = (polled[i].revents == 0 || at->read()) && now < at->end;
+    if (alive && !at->whole()) {
+      ++at;
+      continue;
+    }
+    if (alive) serve(std::move(*at));
+    at = pending.erase(at);
+  }
+}
+
+void AdminServer::Parts::run() {
+  ::pthread_setname_np(::pthread_self(), "admin");
+  std::vector<pollfd> polled;
+  for (;;) {
+    polled.clear();
+    for (const Pending& one : pending) polled.push_back({one.socket.get(), POLLIN, 0});
+    for (const int fd : {stop.get(), http.get(), socket.get()}) polled.push_back({fd, POLLIN, 0});
+    ::poll(polled.data(), polled.size(), pending.empty() ? -1 : 1000);
+    const std::array<pollfd, 3> ours{polled.end()[-3], polled.end()[-2], polled.end()[-1]};
+    if (ours[0].revents != 0) return;
+    polled.resize(polled.size() - ours.size());
+    go_on(polled);
+    if (ours[1].revents != 0) accept_one(http.get(), false);
+    if (ours[2].revents != 0) accept_one(socket.get(), true);
+  }
+}
+
+AdminServer::AdminServer(AdminView view) : parts_(std::make_unique<Parts>(std::move(view))) {}
+
+AdminServer::~AdminServer() {
+  Parts& p = *parts_;
+  if (p.thread.joinable()) {
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(p.stop.get(), &one, sizeof one) == sizeof one);
+    p.thread.join();
+    p.pool->shutdown();
+  }
+  if (!p.socket_path.empty()) ::unlink(p.socket_path.c_str());
+}
+
+Outcome<Address> AdminServer::open_http(const Address& address) {
+  const int family = address.is_v4() ? AF_INET : AF_INET6;
+  const std::string text = io::format_address(address);
+  Descriptor socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int yes = 1;
+  if (socket) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  io::SockAddr name;
+  socklen_t length = io::to_sockaddr(address, family, name);
+  if (!socket || ::bind(socket.get(), &name.any, length) != 0 || ::listen(socket.get(), kBacklog) != 0) {
+    if (errno == EADDRINUSE)
+      return failure(ErrorCode::kLocalIo,
+                     fmt::format("another program has tcp://{}: choose another --admin ADDR:PORT.", text));
+    return failure(
+        errno == EADDRNOTAVAIL ? ErrorCode::kUsage : ErrorCode::kLocalIo,
+        fmt::format("the admin page cannot be at {}: {}. Choose another --admin ADDR:PORT.", text, reason_of(errno)));
+  }
+  length = sizeof name;
+  if (::getsockname(socket.get(), &name.any, &length) != 0)
+    return failure(ErrorCode::kKernel, "a socket does not tell its address.");
+  parts_->http = std::move(socket);
+  return io::from_sockaddr(&name, length);
+}
+
+std::string AdminServer::open_socket(const std::string& path) {
+  sockaddr_un name;
+  const std::string shown = cli::printable(path);
+  if (!fill(name, path)) return fmt::format("the path {} is longer than sockets allow", shown);
+  if (somebody_answers(name)) return fmt::format("another tracker answers at {}", shown);
+  ::unlink(path.c_str());
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // Nobody can connect before listen(), and by then the mode is right.
+  if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 ||
+      ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), kBacklog) != 0)
+    return fmt::format("{}: {}", shown, reason_of(errno));
+  parts_->socket = std::move(socket);
+  parts_->socket_path = path;
+  return "";
+}
+
+Outcome<void> AdminServer::start() {
+  Parts& p = *parts_;
+  if (!p.http && !p.socket) return {};
+  p.stop = Descriptor(::eventfd(0, EFD_CLOEXEC));
+  if (!p.stop) return failure(ErrorCode::kKernel, "the admin side cannot start: " + reason_of(errno) + ".");
+  p.pool = std::make_unique<httplib::ThreadPool>(kThreads);
+  p.thread = std::thread([&p] { p.run(); });
+  return {};
+}
+
+std::string default_admin_socket(bool make) {
+  std::vector<std::string> folders;
+  if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime == '/')
+    folders.push_back(std::string(runtime) + "/peernet-tracker");
+  folders.emplace_back("/run/peernet-tracker");
+  if (!make) folders.emplace_back("/var/lib/peernet-tracker");
+  for (const std::string& folder : folders) {
+    const std::string path = folder + "/admin.sock";
+    if (make) ::mkdir(folder.c_str(), 0700);
+    if (::access(make ? folder.c_str() : path.c_str(), make ? W_OK | X_OK : F_OK) == 0) return path;
+  }
+  return "";
+}
+
+}  // namespace peernet::tracker::server

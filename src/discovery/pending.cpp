@@ -7,6 +7,11 @@
 
 namespace peernet::discovery {
 
+bool PendingRequests::Entry::lapsed(Instant now) const {
+  if (most_sends != 0) return sends >= most_sends;
+  return sends >= 2 && now - first_sent >= kLapseAfter;
+}
+
 bool PendingRequests::has_room(RequestKind kind) const {
   const auto count = static_cast<std::size_t>(
       std::ranges::count_if(entries_, [&](const Entry& entry) { return entry.request.kind == kind; }));
@@ -26,22 +31,22 @@ bool PendingRequests::has_room(RequestKind kind) const {
 void PendingRequests::begin(Instant now, Request request) {
   PN_CHECK(has_room(request.kind));
   Entry entry;
-  entry.most_sends = request.kind == RequestKind::kGoodbye ? kMaxGoodbyeSends : kMaxSends;
+  entry.most_sends = request.kind == RequestKind::kGoodbye ? kMaxGoodbyeSends : 0;
   entry.request = std::move(request);
   entry.send_at = now;
   entries_.push_back(std::move(entry));
 }
 
 PendingRequests::Entry* PendingRequests::next_to_send(Instant now) {
-  const auto found = std::ranges::find_if(
-      entries_, [&](const Entry& entry) { return entry.send_at <= now && entry.sends < entry.most_sends; });
+  const auto found =
+      std::ranges::find_if(entries_, [&](const Entry& entry) { return entry.send_at <= now && !entry.lapsed(now); });
   return found == entries_.end() ? nullptr : &*found;
 }
 
 void PendingRequests::on_sent(Instant now, Entry& entry, const RetransmitTimes& times) {
   if (entry.sends == 0) entry.first_sent = now;
   entry.last_sent = now;
-  entry.send_at = now + std::min(times.first * (std::int64_t{1} << std::min(entry.sends, kMaxSends)), times.longest);
+  entry.send_at = now + std::min(times.first * (std::int64_t{1} << std::min(entry.sends, 16U)), times.longest);
   ++entry.sends;
 }
 
@@ -59,7 +64,7 @@ Request PendingRequests::take(Entry& entry) {
 
 std::optional<Request> PendingRequests::next_lapsed(Instant now) {
   for (Entry& entry : entries_)
-    if (entry.send_at <= now && entry.sends >= entry.most_sends) return take(entry);
+    if (entry.send_at <= now && entry.lapsed(now)) return take(entry);
   return std::nullopt;
 }
 

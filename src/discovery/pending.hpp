@@ -1,6 +1,6 @@
 // Requests to one tracker that wait for their replies, and when each is sent again.
 //
-// A request: begun (not sent yet) -> sent once, twice, ... -> answered | lapsed (sent as often as its kind is)
+// A request: begun (not sent yet) -> sent once, twice, ... -> answered | lapsed (in vain, though the tracker lives)
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,9 @@ class PendingRequests {
   static constexpr std::size_t kMaxHeartbeats = 64;
   static constexpr std::size_t kMaxGoodbyes = 16;
   static constexpr std::size_t kMaxQueries = 32;
-  static constexpr unsigned kMaxSends = 8;
+  /// Longer than a silence that brings the tracker down: till then it is not known whether this one request is to
+  /// blame.
+  static constexpr Duration kLapseAfter = 12s;
   static constexpr unsigned kMaxGoodbyeSends = 2;  ///< nobody waits long for the answer to a goodbye
 
   struct Entry {
@@ -43,7 +45,9 @@ class PendingRequests {
     Instant last_sent;
     Instant send_at;  ///< next
     unsigned sends = 0;
-    unsigned most_sends = 0;  ///< then it lapses
+    unsigned most_sends = 0;  ///< 0: as often as time allows
+
+    bool lapsed(Instant now) const;
   };
 
   bool has_room(RequestKind kind) const;
@@ -55,7 +59,7 @@ class PendingRequests {
   /// The entry of this transaction, or nullptr.
   Entry* find(std::uint32_t transaction);
   Request take(Entry& entry);
-  /// Requests that have been sent often enough and waited for in vain.
+  /// Requests that have been repeated enough and waited for in vain.
   std::optional<Request> next_lapsed(Instant now);
   /// The connection id was not good, or is new: all are sent (again) at once.
   void send_all_at(Instant when);

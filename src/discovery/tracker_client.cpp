@@ -11,7 +11,9 @@
 namespace peernet::discovery {
 namespace {
 
-constexpr Duration kShortestRetransmit = 10ms;
+// A reply may wait for its turn on a busy machine; only a short beat makes us more impatient.
+constexpr Duration kShortestRetransmit = 100ms;
+static_assert(TrackerClient::kMinBeat / 8 > 1ms);
 
 /// "bad connection id", "Connection ID mismatch", ...: BEP 15 leaves the words to the tracker.
 bool blames_connection_id(std::string_view text) {
@@ -90,13 +92,10 @@ wire::TrackerHeader TrackerClient::new_header() {
 }
 
 RetransmitTimes TrackerClient::retransmit_times() const {
-  Duration first = rtt_ ? std::min(*rtt_ * 4, kFirstRetransmit) : kFirstRetransmit;
-  Duration longest = kLongestRetransmit;
-  if (beat_known_) {
-    first = std::min(first, beat_ / 8);
-    longest = std::min(longest, beat_ / 8);
-  }
-  return {std::max(first, kShortestRetransmit), std::max(longest, kShortestRetransmit)};
+  RetransmitTimes times{kFirstRetransmit, kLongestRetransmit};
+  if (rtt_) times.first = std::clamp(*rtt_ * 4, kShortestRetransmit, kFirstRetransmit);
+  if (beat_known_) times = {std::min(times.first, beat_ / 8), std::min(times.longest, beat_ / 8)};
+  return times;
 }
 
 Duration TrackerClient::contact_limit() const {

@@ -41,8 +41,9 @@ class TrackerClient {
   static constexpr Duration kFirstRetransmit = 500ms;
   static constexpr Duration kLongestRetransmit = 2s;
   static constexpr Duration kSlowAfter = 1s;
-  static constexpr Duration kContactLimit = 3s;    ///< for the answer to a first contact
-  static constexpr Duration kSilenceLimit = 8s;    ///< for any other answer; or half a beat if that is shorter
+  static constexpr Duration kContactLimit = 3s;  ///< for the answer to a first contact
+  static constexpr Duration kSilenceLimit = 8s;  ///< for any other answer; or half a beat if that is shorter
+  static_assert(kSilenceLimit < PendingRequests::kLapseAfter);
   static constexpr Duration kIdLifetime = 60s;     ///< BEP 15: a client may use an id for a minute
   static constexpr Duration kConnectSpacing = 1s;  ///< between two connects because of a refused id
   static constexpr unsigned kMaxBackoff = 16;      ///< beats

@@ -102,14 +102,14 @@ class Hostile {
     return ask(sources_.fd(source), ByteSpan(request).first(size), transaction, reply, 500);
   }
 
-  // Counts what is there, waiting up to `timeout_ms` for the first datagram.
-  void drain(Outcome& outcome, int timeout_ms) {
+  // Counts what is there, waiting up to `timeout_ms` for the first datagram; false: nothing came.
+  bool drain(Outcome& outcome, int timeout_ms) {
     pollfd wait{sources_.fd(0), POLLIN, 0};
     if (timeout_ms > 0) ::poll(&wait, 1, timeout_ms);
-    for (;;) {
+    for (bool any = false;; any = true) {
       const ssize_t got = ::recv(sources_.fd(0), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
       if (got < 0 && errno == ECONNREFUSED) continue;
-      if (got < 0) return;
+      if (got < 0) return any;
       const auto size = static_cast<std::size_t>(got);
       const std::uint32_t action = size < 8 ? ~0U : ByteReader(ByteSpan(buffer_).first(size)).u32();
       constexpr auto kError = static_cast<std::uint32_t>(wire::TrackerAction::kError);
@@ -134,8 +134,9 @@ class Hostile {
       ::poll(nullptr, 0, 1);  // what the tracker's socket buffer cannot hold would prove nothing
       drain(outcome, 0);
     }
-    const Instant end = now() + 150ms;
-    while (now() < end) drain(outcome, 50);
+    const Instant end = now() + 500ms;
+    while (now() < end && drain(outcome, 50)) {
+    }
     outcome.alive = alive();
     judge(test, outcome);
     return outcome;

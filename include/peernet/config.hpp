@@ -27,12 +27,22 @@ struct NodeConfig {
   std::string identity_text;       ///< contents of an identity file (`peernet keygen`); empty: a fresh key
   std::string state_dir;           ///< empty: $XDG_STATE_HOME/peernet or ~/.local/state/peernet
   std::uint32_t socket_buffer_bytes = 4u << 20;  ///< asked of the kernel for each data socket
+  double tracker_beat_seconds =
+      30;  ///< how often an embedded tracker wants to hear from nodes, 0.1 to 3600; 3 beats: dead
 };
+
+inline constexpr unsigned kMaxTrackers = 16;  ///< of one content
 
 struct ShareOptions {
   std::string path;                    ///< a regular file
   bool is_public = false;              ///< no swarm key in the link: whoever knows the content id may get it
   std::vector<std::string> advertise;  ///< HOST[:PORT] to put into the link instead of this host's global addresses
+  std::vector<std::string> trackers;   ///< HOST:PORT, at most kMaxTrackers; empty: see embed_tracker
+  /// Without trackers the node is one itself, on its own port, and names itself in the link. False: no tracker at all.
+  bool embed_tracker = true;
+  /// A link whose content the file is said to be: it is compared with the manifest from the swarm, then served as one
+  /// more source of it. Fits none of the options above but path. The link must name a tracker.
+  std::string join;
 };
 
 struct GetOptions {

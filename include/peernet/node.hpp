@@ -51,10 +51,16 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   /// Hashes the file with all cores (progress: kHashing), then serves it; kLink brings the link.
-  /// Errors at once: kUsage (a folder, a device), kLocalIo (not readable).
+  /// Errors at once: kUsage (a folder, a device, options that do not fit together), kLocalIo (not readable).
+  /// With trackers the link comes when one has listed the content, with `join` only then; else after 2 s at most.
   Result<Transfer> share(const ShareOptions& options);
   /// Errors at once: kUsage (the link does not parse). All others come as the last event.
   Result<Transfer> get(const GetOptions& options);
+
+  /// Asks the link's trackers who is in its swarm; waits until one of them has told, at most so long. This node does
+  /// not become a member. Errors: kUsage (the link does not parse or names no tracker), kUnreachable (no tracker
+  /// answers). A content that nobody is listed for is an empty listing.
+  Result<SwarmListing> list(const std::string& link, std::chrono::milliseconds timeout);
 
   EngineInfo engine() const;
   std::vector<Counter> counters() const;

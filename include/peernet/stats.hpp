@@ -1,6 +1,8 @@
 // Snapshots that a program may take at any time, and the events of one transfer.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,12 +30,13 @@ struct Progress {
 
 enum class EventKind : std::uint8_t {
   kStart,     ///< get: manifest known (name, bytes)
-  kSource,    ///< a source joined, left, was suspended or banned (text says which and why)
+  kSource,    ///< a source joined, left, was suspended or banned (text says which and why; bytes: what it has sent)
   kChunkBad,  ///< a chunk failed verification (number: chunk)
   kRetry,     ///< a request is repeated (text: why)
   kVerify,    ///< re-hashing of what an earlier run left ended (bytes: kept)
   kLink,      ///< share: served from now on (text: the link)
   kReceiver,  ///< share: a receiver joined or left (text), or completed
+  kTracker,   ///< a tracker (peer: its name) listed the content (number: 1), does not answer or refused (text)
   kNotice,    ///< something the user should know; not an error
   kDone,      ///< bytes, seconds
   kError,     ///< the transfer ended (error, text)
@@ -47,6 +50,29 @@ struct Event {
   std::uint64_t bytes = 0;
   double seconds = 0;
   Error error{};
+};
+
+/// A node as a tracker lists it.
+struct SwarmMember {
+  std::string address;       ///< as the tracker sees it
+  std::string node;          ///< the first 16 bytes of its id, raw
+  bool complete = false;     ///< has every chunk
+  bool served = false;       ///< may be asked for chunks
+  double age_seconds = 0;    ///< since it was last heard of
+  std::uint64_t rate = 0;    ///< its measured upload rate, bytes per second
+  std::uint32_t chunks = 0;  ///< of the content, 0: it does not know yet
+  /// 128 bits, the first is bit 7 of the first byte. Up to 128 chunks bit i is chunk i; of more, bit i is set when all
+  /// chunks from i * chunks / 128 to before (i + 1) * chunks / 128 are there. All set when complete.
+  std::array<std::byte, 16> owned{};
+  double fraction = 0;  ///< of the chunks, as far as the bits tell; 0 to 1
+};
+
+/// A swarm as one of its trackers sees it.
+struct SwarmListing {
+  std::string tracker;
+  std::vector<SwarmMember> members;
+  std::uint32_t legacy_seeders = 0;  ///< BitTorrent clients, which are counted only
+  std::uint32_t legacy_leechers = 0;
 };
 
 /// What the engine of this node turned out to be.

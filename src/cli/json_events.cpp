@@ -60,6 +60,13 @@ std::optional<std::string> json_event(const Event& event, const Progress& progre
       json["peer"] = event.peer;
       json["text"] = event.text;
       json["sources"] = progress.sources;
+      json["bytes"] = event.bytes;
+      break;
+    case EventKind::kTracker:
+      json = object("tracker");
+      json["tracker"] = event.peer;
+      json["listed"] = event.number == 1;
+      json["text"] = event.text;
       break;
     case EventKind::kChunkBad:
       json = object("chunk_bad");

@@ -9,6 +9,7 @@
 #include "cli/json_events.hpp"
 #include "cli/printable.hpp"
 #include "cli/signals.hpp"
+#include "cli/units.hpp"
 
 namespace peernet::cli {
 namespace {
@@ -32,6 +33,8 @@ std::string_view name_of_command(Command command) {
       return "info";
     case Command::kVerify:
       return "verify";
+    case Command::kStatus:
+      return "status";
     case Command::kKeygen:
       return "keygen";
     case Command::kPrintText:
@@ -56,6 +59,7 @@ std::string_view hint_for(ErrorCode code, Command command) {
     case ErrorCode::kUnknownContent:
       return "Ask whoever gave you the link whether it is still shared.";
     case ErrorCode::kUnreachable:
+      if (command == Command::kStatus) return "Check that the tracker runs and that UDP reaches its port.";
       return "Check that peernet share still runs there and that UDP reaches its port.";
     case ErrorCode::kNoProgress:
       return get ? "Run the same command again to go on from there." : "";
@@ -149,10 +153,14 @@ void Reporter::on_event(const Event& event, const Progress& progress) {
       if (event.text != kAlreadyComplete) notice(printable(event.text));
       break;
     case EventKind::kSource:
-      detail(fmt::format("source{} {}", peer, printable(event.text)));
+      detail(fmt::format("source{} {}{}", peer, printable(event.text),
+                         event.bytes == 0 ? "" : fmt::format(", sent {}", format_bytes(event.bytes))));
       break;
     case EventKind::kReceiver:
       detail(fmt::format("receiver{} {}", peer, printable(event.text)));
+      break;
+    case EventKind::kTracker:
+      detail(printable(event.text));
       break;
     case EventKind::kChunkBad:
       detail(fmt::format("chunk {}: {}{}", event.number, printable(event.text), peer));

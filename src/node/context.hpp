@@ -2,18 +2,22 @@
 // own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 
 #include "base/token_bucket.hpp"
 #include "crypto/handshake.hpp"
 #include "io/io.hpp"
+#include "node/name_lookup.hpp"
 #include "peernet/config.hpp"
 #include "storage/state_thread.hpp"
 #include "storage/writer_thread.hpp"
+#include "tracker/settings.hpp"
 #include "wire/drop_reason.hpp"
 
 namespace peernet::node {
@@ -56,6 +60,7 @@ struct ShardCounters {
   std::atomic<std::uint64_t> retries_sent{0};
   std::atomic<std::uint64_t> send_errors{0};
   std::atomic<std::uint64_t> source_changes{0};
+  tracker::Counters tracker;  ///< of the embedded tracker
 
   void drop(wire::DropReason reason) { bump(drops[static_cast<std::size_t>(reason)]); }
   static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t n = 1) {
@@ -75,8 +80,22 @@ struct NodeContext {
   /// Buffered writes and slow calls of all downloads. Threads start at their first use.
   std::unique_ptr<storage::WriterThread> writer;
   std::unique_ptr<storage::StateThread> state;
+  /// Address families that the node's sockets send to.
+  bool reaches_v4 = true;
+  bool reaches_v6 = true;
+  std::uint16_t port = 0;  ///< of the node's sockets
+  /// For threads that are not joined.
+  std::shared_ptr<HomePost> home = std::make_shared<HomePost>();
 
   explicit NodeContext(const NodeConfig& c) : config(c), limit_up(c.limit_up), limit_down(c.limit_down) {}
+
+  bool reaches(const Address& address) const { return address.is_v4() ? reaches_v4 : reaches_v6; }
+  /// What trackers know this node by.
+  wire::NodeTag tag() const {
+    wire::NodeTag out;
+    std::ranges::copy(std::span(handshakes->local_id()).first(out.size()), out.begin());
+    return out;
+  }
 };
 
 }  // namespace peernet::node

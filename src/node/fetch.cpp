@@ -1,4 +1,5 @@
-// The sources of a get: dialling, joining, asking, patience. What arrives is verified in fetch_verify.cpp.
+// The sources of a get: joining, asking, patience. Who is dialled stands in fetch_dials.cpp, what arrives is verified
+// in fetch_verify.cpp.
 #include "node/fetch.hpp"
 
 #include <algorithm>
@@ -12,7 +13,6 @@ namespace peernet::node {
 namespace {
 
 constexpr Duration kRttSampleEvery = 10ms;
-constexpr std::size_t kMaxDials = 32;
 
 std::uint64_t socket_window(const io::DriverInfo& info) {
   // A lone datagram is charged up to 1.9 times its bytes, a coalesced one 1.01: half of the buffer is safe for both.
@@ -48,59 +48,26 @@ void Fetch::start(Shard& shard, std::uint32_t number) {
   download.number = number;
   download.seed = shard.rng().next();
   download_.emplace(download);
-  for (const Address& address : options_.addresses) {
-    if (dials_.size() == kMaxDials) break;
-    if (std::ranges::find(dials_, address, &Dial::address) == dials_.end()) dials_.push_back({address});
-  }
   options_.transfer->phase = Phase::kConnecting;
-  dial_all(shard.now());
-}
-
-void Fetch::dial_all(Instant) {
-  for (Dial& dial : dials_) {
-    if (dial.peer || dial.refused) continue;
-    if (Peer* peer = shard_->dial(dial.address, *this)) dial.peer = peer->self;
-  }
-}
-
-void Fetch::redial_if_alone(Instant now) {
-  if (stage_ == Stage::kDone || stage_ == Stage::kFailed) return;
-  const bool trying = std::ranges::any_of(dials_, [](const Dial& d) { return bool(d.peer); });
-  if (download_->source_count() > 0 || trying) {
-    redial_at_ = Instant::never();
-    return;
-  }
-  if (everybody_refused()) return;
-  if (redial_at_.is_never()) {
-    const int shift = std::min(redials_++, 5);
-    const double seconds = 0.25 * static_cast<double>(1 << shift) * (0.75 + 0.5 * shard_->rng().unit());
-    redial_at_ = now + Duration(static_cast<std::int64_t>(seconds * 1e9));
-    if (ever_joined_ && !waiting_told_) {
-      waiting_told_ = true;
-      options_.transfer->push({.kind = EventKind::kNotice, .text = "no source is left; waiting for one to come back"});
-    }
-  }
-  if (now < redial_at_) return;
-  redial_at_ = Instant::never();
-  dial_all(now);
-}
-
-bool Fetch::everybody_refused() const {
-  return download_->source_count() == 0 && std::ranges::all_of(dials_, &Dial::refused);
+  for (const Address& address : options_.addresses) add_address(address, true);
+  join_trackers();
+  check_reachable();
 }
 
 std::string Fetch::host_of(const Peer& peer) const {
   return io::format_address(peer.session.remote());
 }
 
-/// Not dialled again.
-void Fetch::refuse_dial(const Peer& peer) {
-  for (Dial& dial : dials_)
-    if (dial.peer == peer.self) dial.refused = true;
+void Fetch::note_source(const Peer& peer, const char* text, std::uint64_t bytes) {
+  options_.transfer->push({.kind = EventKind::kSource, .text = text, .peer = host_of(peer), .bytes = bytes});
 }
 
-void Fetch::note_source(const Peer& peer, const char* text) {
-  options_.transfer->push({.kind = EventKind::kSource, .text = text, .peer = host_of(peer)});
+// Of sources that leave earlier this was said when they left.
+void Fetch::note_sources_at_end() {
+  for (const Source& source : sources_) {
+    const Peer* peer = source.peer ? shard_->peer(source.peer) : nullptr;
+    if (peer != nullptr) note_source(*peer, "stayed to the end", source.bytes);
+  }
 }
 
 // ---------------------------------------------------------------------------------------------- peers
@@ -141,18 +108,6 @@ ContentSlot Fetch::fresh_slot(const Peer& peer) {
   return ContentSlot(static_cast<std::uint16_t>(2 * next_slot_++ + (initiator ? 0 : 1)));
 }
 
-void Fetch::on_dial_failed(Peer& peer, const transport::CloseReason& reason) {
-  for (Dial& dial : dials_) {
-    if (dial.peer != peer.self) continue;
-    dial.peer = {};
-    const bool by_peer = reason.cause == transport::CloseCause::kPeer;
-    const bool by_us = reason.cause == transport::CloseCause::kLocal;
-    if (by_peer && reason.code == wire::CloseCode::kRefused) dial.refused = true;
-    if (by_us && reason.code == wire::CloseCode::kDuplicateSession) dial.refused = true;
-    if (by_us && reason.code == wire::CloseCode::kSelf) dial.refused = true;
-  }
-}
-
 void Fetch::on_join_response(Peer& peer, FetchSlot& slot, const wire::JoinResFrame& frame) {
   if (slot.joined) return;
   crypto::JoinClaim claim;
@@ -182,6 +137,8 @@ void Fetch::add_source(Peer& peer, FetchSlot& slot) {
   }
   slot.joined = true;
   slot.source = *index;
+  for (Dial& dial : dials_)
+    if (dial.peer == peer.self) dial.joined = true;
   const bool trusted = peer.session.peer() == options_.link.publisher_id ||
                        (options_.get.trust_members && options_.link.swarm_key.has_value());
   sources_[index->value()] = {.peer = peer.self, .trusted = trusted && options_.get.verify != Verify::kSha256};
@@ -204,9 +161,10 @@ void Fetch::add_source(Peer& peer, FetchSlot& slot) {
 void Fetch::drop_source(Peer& peer, FetchSlot& slot, const char* why) {
   if (slot.joined) {
     download_->remove_source(slot.source);
-    sources_[slot.source.value()] = {};
+    const std::uint64_t bytes = std::exchange(sources_[slot.source.value()], {}).bytes;
     options_.transfer->sources.store(static_cast<std::uint32_t>(download_->source_count()), std::memory_order_relaxed);
-    note_source(peer, why);
+    note_source(peer, why, bytes);
+    ask_for_peers_soon(shard_->now());
   }
   for (std::size_t i = 0; i < peer.fetches.size(); ++i) {
     if (peer.fetches[i].slot != slot.slot) continue;
@@ -330,7 +288,10 @@ void Fetch::check_patience(Instant now) {
   if (paused_for_space_) {
     fail({ErrorCode::kNoSpace, ENOSPC, "the disk is full; what was received is kept"});
   } else if (!ever_answered_) {
-    fail({ErrorCode::kUnreachable, 0, "no source answered in time: is it running, and does its port let UDP through?"});
+    fail({ErrorCode::kUnreachable, 0,
+          trackers_answered_
+              ? "the tracker answered, but no node that serves this content did: is one running, and reached by UDP?"
+              : "no source answered in time: is it running, and does its port let UDP through?"});
   } else {
     fail({ErrorCode::kNoProgress, 0, "the sources stopped sending; what was received is kept"});
   }
@@ -351,6 +312,7 @@ void Fetch::work(Instant now) {
   download_->on_timeout(now);
   ask(now);
   redial_if_alone(now);
+  talk_to_trackers(now);
   check_patience(now);
   publish_numbers();
 }
@@ -358,6 +320,7 @@ void Fetch::work(Instant now) {
 Instant Fetch::next_deadline(Instant now) const {
   if (stage_ == Stage::kDone || stage_ == Stage::kFailed) return Instant::never();
   Instant next = std::min(download_->next_deadline(now), redial_at_);
+  if (with_trackers_) next = std::min(next, ask_peers_at_);
   if (store_) next = std::min(next, store_->next_deadline());
   SharedLimit& limit = shard_->context().limit_down;
   if (!limit.ready(now)) next = std::min(next, limit.ready_at(now));
@@ -403,7 +366,9 @@ void Fetch::fail(const Error& error) {
   stage_ = Stage::kFailed;
   if (store_) store_->stop();
   publish_numbers();
+  note_sources_at_end();
   end_sessions(wire::CloseCode::kNone);
+  leave_trackers();
   options_.transfer->finish({.kind = EventKind::kError, .text = describe(error), .error = error}, Phase::kFailed);
 }
 
@@ -415,7 +380,9 @@ void Fetch::done(std::uint64_t bytes) {
   stage_ = Stage::kDone;
   publish_numbers();
   options_.transfer->bytes_done.store(bytes, std::memory_order_relaxed);
+  note_sources_at_end();
   end_sessions(wire::CloseCode::kNone);
+  leave_trackers();
   const double seconds = static_cast<double>((shard_->now() - started_).count()) * 1e-9;
   Event event{.kind = EventKind::kDone, .bytes = bytes, .seconds = seconds};
   if (store_) event.text = store_->final_path();

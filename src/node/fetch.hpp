@@ -1,5 +1,6 @@
-// One get, from the link to the final name. It runs on its home shard's thread: dials the nodes of the link, joins the
-// swarm, collects core and tables, keeps requests outstanding, verifies what arrives and hands it to its store.
+// One get, from the link to the final name. It runs on its home shard's thread: dials the nodes of the link and those
+// that trackers name, joins the swarm, collects core and tables, keeps requests outstanding, verifies what arrives and
+// hands it to its store.
 //
 // Stages: kConnecting -> kTables (a source has joined) -> kOpening (tables are here) -> kRunning -> kDone | kFailed
 #pragma once
@@ -11,6 +12,7 @@
 
 #include "content/table.hpp"
 #include "crypto/join_proof.hpp"
+#include "node/discovery.hpp"
 #include "node/fetch_store.hpp"
 #include "node/peer.hpp"
 #include "node/send_memory.hpp"
@@ -21,23 +23,34 @@
 
 namespace peernet::node {
 
-class Fetch {
+/// What a metadata-only get has learnt and verified.
+struct SwarmManifest {
+  content::ManifestCore core;
+  content::Entry entry;
+  content::PageTable entries;
+};
+
+class Fetch final : public TrackerUser {
  public:
   struct Options {
     GetOptions get;
     Link link;
-    std::vector<Address> addresses;  ///< of the link's nodes, resolved
+    std::vector<Address> addresses;  ///< of the link's nodes, as far as they are numeric
+    bool names_wanted = false;       ///< on_names() follows
     std::shared_ptr<TransferState> transfer;
+    std::shared_ptr<SwarmManifest> manifest;  ///< metadata only: filled before the last event, if that is kDone
   };
 
   explicit Fetch(Options options);
-  ~Fetch();
+  ~Fetch() override;
 
   /// On its shard, once; number is its index there.
   void start(Shard& shard, std::uint32_t number);
   bool belongs_to(const TransferState& transfer) const { return options_.transfer.get() == &transfer; }
   /// Asked to stop; what was received is kept.
   void cancel();
+  /// The names in the link were looked up: these are the addresses of those that are known.
+  void on_names(const std::vector<Address>& addresses);
   /// Nothing is outstanding with the kernel or other threads: may be destroyed.
   bool finished() const;
 
@@ -56,6 +69,12 @@ class Fetch {
   /// A driver operation of the store ended.
   void on_file(std::uint32_t op, std::int64_t result);
 
+  // From trackers (fetch_dials.cpp).
+  void on_tracker_peers(const wire::NodeAnnounceReply& reply) override;
+  void on_tracker_announced(const std::string& tracker) override;
+  void on_tracker_down(const std::string& tracker) override;
+  void on_tracker_refused(const std::string& tracker, const std::string& text) override;
+
   /// Once a turn, after everything that arrived: verifies, writes, asks for more.
   void work(Instant now);
   Instant next_deadline(Instant now) const;
@@ -65,27 +84,43 @@ class Fetch {
 
   struct Dial {
     Address address;
+    bool from_link = false;  // else a tracker named it
     SlabHandle peer{};
+    Instant since;         // of the last attempt
     bool refused = false;  // answered, and does not want us or does not know the content
-    bool answered = false;
+    bool joined = false;   // was a source once
   };
   struct Source {
     SlabHandle peer{};
     bool trusted = false;  // XXH3-128 alone suffices
     std::uint32_t bad = 0;
+    std::uint64_t bytes = 0;  // of chunks, duplicates not included
   };
 
-  // fetch.cpp: sources
+  // fetch_dials.cpp: whom to ask
   void dial_all(Instant now);
+  void dial(Dial& dial);
   void redial_if_alone(Instant now);
+  bool add_address(const Address& address, bool from_link);
+  bool make_room_for_dial();
+  bool knows_node(const wire::NodeTag& tag) const;
+  void refuse_dial(const Peer& peer);
+  bool everybody_refused() const;
+  void join_trackers();
+  void leave_trackers();
+  void talk_to_trackers(Instant now);
+  void ask_for_peers_soon(Instant now);
+  void check_reachable();
+  discovery::ContentState tracker_state() const;
+
+  // fetch.cpp: sources
   void add_source(Peer& peer, FetchSlot& slot);
   void drop_source(Peer& peer, FetchSlot& slot, const char* why);
-  void refuse_dial(const Peer& peer);
-  void note_source(const Peer& peer, const char* text);
+  void note_source(const Peer& peer, const char* text, std::uint64_t bytes = 0);
+  void note_sources_at_end();
   void ask(Instant now);
   void sample_round_trips(Instant now);
   void check_patience(Instant now);
-  bool everybody_refused() const;
   ContentSlot fresh_slot(const Peer& peer);
   std::string host_of(const Peer& peer) const;
 
@@ -138,6 +173,16 @@ class Fetch {
   Instant redial_at_ = Instant::never();
   Instant rtt_sample_at_;
   int redials_ = 0;
+
+  // Trackers.
+  bool with_trackers_ = false;  // between join_trackers() and leave_trackers()
+  bool trackers_answered_ = false;
+  std::vector<std::string> trackers_down_;  // that said nothing so far, or no
+  Duration tracker_beat_ = std::chrono::seconds(30);
+  Instant ask_peers_at_ = Instant::never();
+  Duration ask_peers_pause_ = std::chrono::seconds(1);
+  Instant tell_state_at_ = Instant::never();
+  std::uint32_t told_chunks_ = 0;
   bool ever_answered_ = false;
   bool ever_joined_ = false;
   bool refused_by_publisher_ = false;

@@ -40,6 +40,8 @@ void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange ran
   PN_CHECK(target.has_value());  // nothing has happened since data_target
   made_progress(shard_->now());  // not only whole chunks: on a slow path one takes minutes
   const auto take = [&](Range<std::uint32_t> piece) {
+    const bool chunk = download_->item(target->assembly).table == TableId::kChunks;
+    if (chunk) sources_[slot.source.value()].bytes += piece.size();
     const auto whole = download_->on_data(shard_->now(), slot.source, request, piece.first, piece.size());
     if (whole) arrived_.push_back(*whole);
   };
@@ -113,9 +115,11 @@ void Fetch::begin_tables() {
   entries_ = content::PageTable(content::table_shape(*core_, TableId::kEntries));
   xxh3_ = content::PageTable(content::table_shape(*core_, TableId::kXxh3));
   sha256_ = content::PageTable(content::table_shape(*core_, TableId::kSha256));
-  for (const content::PageTable* table : {&entries_, &xxh3_})
+  for (const content::PageTable* table : {&entries_, &xxh3_}) {
+    if (options_.get.metadata_only && table != &entries_) continue;
     for (std::uint32_t page = 0; page < table->shape().pages; ++page)
       download_->want_page({table->shape().id, page}, table->shape().reply_bytes(page));
+  }
   open_when_ready();
 }
 
@@ -145,7 +149,8 @@ void Fetch::verify_page(AssemblyIndex assembly) {
 }
 
 void Fetch::open_when_ready() {
-  if (store_ || !core_ || !entries_.complete() || !xxh3_.complete()) return;
+  const bool tables_complete = entries_.complete() && (options_.get.metadata_only || xxh3_.complete());
+  if (store_ || !core_ || !tables_complete) return;
   const auto entry = content::decode_single_entry(*core_, entries_.page(0));
   if (!entry) {
     fail(entry.error());
@@ -159,6 +164,7 @@ void Fetch::open_when_ready() {
   transfer.push(
       {.kind = EventKind::kStart, .text = entry_->path, .number = core_->chunk_count, .bytes = core_->payload_bytes});
   if (options_.get.metadata_only) {
+    if (options_.manifest) *options_.manifest = {*core_, *entry_, std::move(entries_)};
     done(core_->payload_bytes);
     return;
   }

@@ -1,6 +1,6 @@
 // The way in of a shard, top to bottom: completions of the kernel -> datagrams -> runs of one session -> the session
 // opens them (straight into chunk buffers) -> what became whole is verified and written by Fetch::work. Unknown senders
-// go through the acceptor.
+// go through the acceptor; what is no packet of PN/1 is for trackers and their clients (discovery.cpp).
 #include <algorithm>
 #include <variant>
 
@@ -107,6 +107,7 @@ void Shard::deliver(Peer& peer, const io::Received& received, MutableByteSpan by
 }
 
 void Shard::on_unrouted(const io::Received& received, MutableByteSpan datagram) {
+  if (!is_packet_type(datagram[0]) && discovery_.on_datagram(received.from, datagram)) return;
   const auto header = wire::decode_header(datagram);
   if (!header) {
     counters_.drop(header.error());

@@ -66,6 +66,7 @@ Shard::Shard(NodeContext& context, std::uint8_t index)
       acceptor_(acceptor_options(context), backend_of(context.config.aead)),
       timers_(Instant::from_ns(0), kTimerTick, kMaxPeers),
       serving_(*this, send_memory().subspan(kTrainBytes * kTrains, kTrainBytes * kReadBlocks)),
+      discovery_(*this),
       transmit_buffer_(kTrainBytes) {
   touched_.reserve(64);
   sending_.reserve(64);
@@ -99,6 +100,7 @@ void Shard::stop() {
     shard.stop_deadline_ = shard.now_ + kGoodbye;
     for (const auto& fetch : shard.fetches_)
       if (fetch) fetch->cancel();
+    shard.discovery_.stop(shard.now_);
     shard.for_each_peer([&](Peer& peer) { shard.close(peer, wire::CloseCode::kNone, ""); });
   });
   thread_.join();
@@ -118,7 +120,7 @@ void Shard::run() {
     turn();
     if (!stopping_) continue;
     const bool fetches_done = std::ranges::all_of(fetches_, [](const auto& f) { return !f || f->finished(); });
-    const bool sent = trains_.free_count() == kTrains && controls_.free_count() == kControlSlots;
+    const bool sent = trains_.free_count() == kTrains && controls_.free_count() == kControlSlots && discovery_.idle();
     // Writes in flight use this shard's memory: they are waited for however long the disk takes.
     if (fetches_done && (sent || now_ >= stop_deadline_)) break;
   }
@@ -137,17 +139,19 @@ void Shard::turn() {
     peer->session.on_timeout(now_, *peer);
     touch(*peer);
   });
+  discovery_.work(now_);
   for (const auto& fetch : fetches_)
     if (fetch) fetch->work(now_);
   serving_.check_sources(now_);
   look_after_peers();
+  discovery_.transmit();
   bury_dead_peers();
   for (auto& fetch : fetches_)
     if (fetch && fetch->finished()) fetch.reset();
 }
 
 Instant Shard::next_deadline() {
-  Instant next = std::min({timers_.next_deadline(), data_retry_at_, serving_.next_check()});
+  Instant next = std::min({timers_.next_deadline(), data_retry_at_, serving_.next_check(), discovery_.next_deadline()});
   for (const auto& fetch : fetches_)
     if (fetch) next = std::min(next, fetch->next_deadline(now_));
   if (stopping_) next = std::min(next, std::max(stop_deadline_, now_ + 1ms));
@@ -300,6 +304,11 @@ void Shard::start_fetch(std::unique_ptr<Fetch> fetch) {
 void Shard::cancel_fetch(const TransferState& transfer) {
   for (const auto& fetch : fetches_)
     if (fetch && fetch->belongs_to(transfer)) fetch->cancel();
+}
+
+void Shard::names_found(const TransferState& transfer, const std::vector<Address>& addresses) {
+  for (const auto& fetch : fetches_)
+    if (fetch && fetch->belongs_to(transfer)) fetch->on_names(addresses);
 }
 
 }  // namespace peernet::node

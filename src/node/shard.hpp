@@ -16,6 +16,7 @@
 #include "io/driver_factory.hpp"
 #include "io/system_random.hpp"
 #include "node/context.hpp"
+#include "node/discovery.hpp"
 #include "node/fetch.hpp"
 #include "node/peer.hpp"
 #include "node/serving.hpp"
@@ -47,9 +48,12 @@ class Shard final : private io::Sink {
   io::Driver& driver() { return *driver_; }
   ShardCounters& mutable_counters() { return counters_; }
   Serving& serving() { return serving_; }
+  /// Of the first shard; the others have nothing to do with trackers.
+  Discovery& discovery() { return discovery_; }
   std::uint8_t index() const { return index_; }
   Instant now() const { return now_; }
   Rng& rng() { return rng_; }
+  std::uint64_t random_u64();  ///< from the system: hard to guess
 
   /// A session towards an address, in its handshake; nullptr if the table is full.
   Peer* dial(const Address& to, Fetch& fetch);
@@ -76,6 +80,8 @@ class Shard final : private io::Sink {
   Fetch* fetch(std::uint32_t number);
   void start_fetch(std::unique_ptr<Fetch> fetch);
   void cancel_fetch(const TransferState& transfer);
+  /// Addresses of the link's nodes that were names.
+  void names_found(const TransferState& transfer, const std::vector<Address>& addresses);
 
   /// Tokens of operations that belong to this shard's parts.
   enum class TokenKind : std::uint8_t { kTrain = 1, kControl = 2, kRead = 3, kFetch = 4 };
@@ -86,6 +92,10 @@ class Shard final : private io::Sink {
   static io::OpToken read_token(SlabHandle block) {
     return token(TokenKind::kRead, (std::uint64_t{block.generation & 0xffffff} << 32) | block.slot);
   }
+
+  std::uint32_t free_control_slots() const { return controls_.free_count(); }
+  /// A datagram that belongs to no session, of at most kControlBytes. Without a free slot it is lost.
+  void send_raw(const Address& to, ByteSpan bytes);
 
   bool train_available() const { return trains_.available(); }
   std::uint16_t take_train() { return trains_.take(); }
@@ -121,7 +131,6 @@ class Shard final : private io::Sink {
   // outbound.cpp
   void send_control(Peer& peer);
   void send_data();
-  void send_raw(const Address& to, ByteSpan bytes);
   void arm(Peer& peer);
   Instant next_deadline();
 
@@ -132,7 +141,6 @@ class Shard final : private io::Sink {
   void bury_dead_peers();
   SessionId fresh_id();
   std::uint32_t random_u32();
-  std::uint64_t random_u64();
   transport::SessionConfig session_config(const Address& remote);
 
   NodeContext& context_;
@@ -155,6 +163,7 @@ class Shard final : private io::Sink {
   transport::Acceptor acceptor_;
   TimerWheel<SlabHandle> timers_;
   Serving serving_;
+  Discovery discovery_;
   std::vector<std::unique_ptr<Fetch>> fetches_;
   std::vector<std::byte> transmit_buffer_;
   std::vector<SlabHandle> touched_;

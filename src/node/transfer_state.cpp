@@ -19,7 +19,7 @@ void TransferState::push(Event event) {
     if (events_.size() >= kMaxEvents) {
       const auto dispensable = std::ranges::find_if(events_, [](const Event& e) {
         return e.kind == EventKind::kSource || e.kind == EventKind::kRetry || e.kind == EventKind::kChunkBad ||
-               e.kind == EventKind::kReceiver;
+               e.kind == EventKind::kReceiver || e.kind == EventKind::kTracker;
       });
       if (dispensable == events_.end()) return;
       events_.erase(dispensable);

@@ -9,9 +9,9 @@ namespace {
 
 using namespace peernet;
 
-constexpr std::array kKinds{EventKind::kStart, EventKind::kSource, EventKind::kChunkBad,
-                            EventKind::kRetry, EventKind::kVerify, EventKind::kReceiver,
-                            EventKind::kDone,  EventKind::kLink,   EventKind::kNotice};
+constexpr std::array kKinds{EventKind::kStart,  EventKind::kSource,   EventKind::kChunkBad, EventKind::kRetry,
+                            EventKind::kVerify, EventKind::kReceiver, EventKind::kDone,     EventKind::kLink,
+                            EventKind::kNotice, EventKind::kTracker};
 constexpr std::array kPhases{Phase::kStarting, Phase::kHashing,   Phase::kConnecting, Phase::kChecking,
                              Phase::kRunning,  Phase::kFinishing, Phase::kDone,       Phase::kFailed};
 

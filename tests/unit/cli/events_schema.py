@@ -9,11 +9,12 @@ with open(os.path.join(ROOT, 'docs', 'events.schema.json'), encoding='utf-8') as
 
 KNOWN = {'$schema', '$defs', '$ref', 'title', 'description', 'type', 'required', 'properties', 'const', 'enum', 'oneOf',
          'minimum', 'maximum'}
-TYPES = {'object': dict, 'string': str, 'integer': int, 'number': (int, float), 'null': type(None)}
+TYPES = {'object': dict, 'string': str, 'integer': int, 'number': (int, float), 'null': type(None),
+         'boolean': bool}
 
 
 def is_type(value, name):
-    return isinstance(value, TYPES[name]) and not isinstance(value, bool)
+    return isinstance(value, TYPES[name]) and (name == 'boolean' or not isinstance(value, bool))
 
 
 def problems(value, schema=SCHEMA, where='event'):

@@ -1,0 +1,64 @@
+#include "node/publication.hpp"
+
+#include "node/shard.hpp"
+
+namespace peernet::node {
+
+void report_tracker(TransferState& transfer, const std::string& tracker, std::string text, bool listed) {
+  transfer.push({.kind = EventKind::kTracker, .text = std::move(text), .peer = tracker, .number = listed ? 1u : 0u});
+}
+
+void Publication::start(Instant now, Shard& shard) {
+  const SharedContent& content = *options_.content;
+  const std::uint32_t chunks = content.file.core.chunk_count;
+  if (options_.embedded) {
+    EmbeddedTracker::Listing listing{content.swarm, std::move(options_.addresses), shard.context().tag(), chunks};
+    shard.discovery().embedded_tracker().list(now, std::move(listing));
+  }
+  if (options_.trackers.empty()) return tell_link();
+  Discovery::Membership membership{.swarm = content.swarm, .trackers = options_.trackers};
+  membership.state.flags = wire::kContentComplete | wire::kContentServed;
+  membership.state.chunks = chunks;
+  membership.state.owned.fill(std::byte{0xff});
+  impatient_at_ = now + kPatience;
+  shard.discovery().join(*this, std::move(membership));
+}
+
+void Publication::end(Instant now, Shard& shard) {
+  if (options_.embedded) shard.discovery().embedded_tracker().unlist(now, options_.content->swarm);
+  if (!options_.trackers.empty()) shard.discovery().leave(*this);
+}
+
+void Publication::work(Instant now) {
+  if (now < impatient_at_) return;
+  impatient_at_ = Instant::never();
+  TransferState& transfer = *options_.content->transfer;
+  if (options_.joined) {
+    transfer.push({.kind = EventKind::kNotice, .text = "no tracker of the link has answered yet; trying on"});
+    return;
+  }
+  transfer.push({.kind = EventKind::kNotice, .text = "the tracker has not answered yet; trying on"});
+  tell_link();
+}
+
+void Publication::tell_link() {
+  if (told_) return;
+  told_ = true;
+  impatient_at_ = Instant::never();
+  options_.content->transfer->push({.kind = EventKind::kLink, .text = options_.link});
+}
+
+void Publication::on_tracker_announced(const std::string& tracker) {
+  report_tracker(*options_.content->transfer, tracker, "announced to tracker " + tracker, true);
+  tell_link();
+}
+
+void Publication::on_tracker_down(const std::string& tracker) {
+  report_tracker(*options_.content->transfer, tracker, "tracker " + tracker + " does not answer");
+}
+
+void Publication::on_tracker_refused(const std::string& tracker, const std::string& text) {
+  report_tracker(*options_.content->transfer, tracker, "tracker " + tracker + " refuses: " + text);
+}
+
+}  // namespace peernet::node

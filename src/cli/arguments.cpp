@@ -21,9 +21,11 @@ namespace {
 constexpr std::uint32_t kMinDatagram = 1280;
 constexpr std::uint32_t kMaxDatagram = 65535;
 constexpr unsigned kMaxShards = 8;
-constexpr double kInfoTimeoutSeconds = 10;
+constexpr double kInfoTimeoutSeconds = 10;  // of status, too
+constexpr double kShortestBeat = 0.1;
+constexpr double kLongestBeat = 3600;
 
-const std::array<std::string, 5> kCommands{"share", "get", "info", "verify", "keygen"};
+const std::array<std::string, 6> kCommands{"share", "get", "info", "verify", "status", "keygen"};
 
 std::string in_quotes(std::string_view text) {
   return "\"" + printable(shortened(text, 60)) + "\"";
@@ -32,11 +34,11 @@ std::string in_quotes(std::string_view text) {
 // The words as CLI11 leaves them; conversion to values comes after, so that its messages can be ours.
 struct Words {
   std::vector<std::string> positional;
-  std::vector<std::string> advertise;
+  std::vector<std::string> advertise, trackers;
   std::string listen, io, offload, direct, aead, shards, max_datagram, limit_up, limit_down, identity, state;
-  std::string output, timeout, sync, verify, trust, progress, link_file, against;
-  bool is_public = false, once = false, overwrite = false, offline = false, quiet = false, verbose = false,
-       help = false;
+  std::string output, timeout, sync, verify, trust, progress, link_file, against, join, beat;
+  bool is_public = false, once = false, overwrite = false, offline = false, json = false, quiet = false,
+       verbose = false, help = false;
 };
 
 void text(CLI::App& app, const char* name, std::string& into) {
@@ -65,7 +67,7 @@ void add_options(CLI::App& app, std::string_view command, Words& w) {
   if (command != "keygen") {
     app.add_flag("-q,--quiet", w.quiet);
     app.add_flag("-v,--verbose", w.verbose);
-    text(app, "--progress", w.progress);
+    if (command != "status") text(app, "--progress", w.progress);
     add_engine_options(app, w);
   }
   if (command == "share") {
@@ -73,6 +75,9 @@ void add_options(CLI::App& app, std::string_view command, Words& w) {
     app.add_flag("--once", w.once);
     text(app, "--link-file", w.link_file);
     app.add_option("--advertise", w.advertise)->take_all()->allow_extra_args(false);
+    app.add_option("--tracker", w.trackers)->take_all()->allow_extra_args(false);
+    text(app, "--join", w.join);
+    text(app, "--beat", w.beat);
   }
   if (command == "get" || command == "keygen") text(app, "-o,--output", w.output);
   if (command == "get") {
@@ -81,7 +86,9 @@ void add_options(CLI::App& app, std::string_view command, Words& w) {
     text(app, "--verify", w.verify);
     text(app, "--trust", w.trust);
   }
-  if (command == "get" || command == "info" || command == "verify") text(app, "--timeout", w.timeout);
+  if (command == "status") app.add_flag("--json", w.json);
+  if (command == "get" || command == "info" || command == "verify" || command == "status")
+    text(app, "--timeout", w.timeout);
   if (command == "info") app.add_flag("--offline", w.offline);
   if (command == "verify") text(app, "--against", w.against);
 }
@@ -216,6 +223,43 @@ void one_word(Converter& to, const Words& w, const char* what, const char* examp
   if (into.empty()) to.complain("{} is empty: {}", what, example);
 }
 
+void convert_share(Converter& to, const Words& w, Invocation& out) {
+  ShareOptions& share = out.share;
+  one_word(to, w, "PATH", "peernet share PATH", share.path);
+  share.is_public = w.is_public;
+  share.advertise = w.advertise;
+  out.once = w.once;
+  out.link_file = w.link_file;
+  out.join_word = w.join;
+  for (const std::string& word : w.trackers) {
+    if (word == "none") {
+      share.embed_tracker = false;
+    } else if (std::string address = tracker_address(word); address.empty()) {
+      to.complain("--tracker wants udp://HOST:PORT, HOST:PORT or none, not {}", in_quotes(word));
+    } else if (std::ranges::find(share.trackers, address) == share.trackers.end()) {
+      share.trackers.push_back(std::move(address));
+    }
+  }
+  if (!share.embed_tracker && !share.trackers.empty())
+    to.complain("--tracker none and another --tracker contradict each other");
+  if (share.trackers.size() > kMaxTrackers)
+    to.complain("{} trackers are enough, {} are too many", kMaxTrackers, share.trackers.size());
+  if (!w.beat.empty()) {
+    const auto beat = parse_seconds(w.beat);
+    if (!beat || *beat < kShortestBeat || *beat > kLongestBeat)
+      return to.complain("--beat wants seconds from 0.1 to 3600, not {}", in_quotes(w.beat));
+    out.node.tracker_beat_seconds = *beat;
+  }
+  if (w.join.empty()) return;
+  if (w.is_public) to.complain("--join and --public do not fit together: the link says whether its swarm has a key");
+  if (!w.advertise.empty())
+    to.complain(
+        "--join and --advertise do not fit together: others learn this node's address from the link's trackers");
+  if (!w.trackers.empty())
+    to.complain("--join and --tracker do not fit together: this source is announced to the link's trackers");
+  if (!w.beat.empty()) to.complain("--join and --beat do not fit together: the link's trackers have their own");
+}
+
 bool looks_like_link(std::string_view word) {
   return word == "-" || word.starts_with('@') || word.starts_with("peernet:");
 }
@@ -241,11 +285,7 @@ void convert(Converter& to, std::string_view command, const Words& w, Invocation
   }
   if (command == "share") {
     out.command = Command::kShare;
-    one_word(to, w, "PATH", "peernet share PATH", out.share.path);
-    out.share.is_public = w.is_public;
-    out.share.advertise = w.advertise;
-    out.once = w.once;
-    out.link_file = w.link_file;
+    convert_share(to, w, out);
   } else if (command == "get") {
     out.command = Command::kGet;
     convert_get(to, w, out);
@@ -262,6 +302,11 @@ void convert(Converter& to, std::string_view command, const Words& w, Invocation
     one_word(to, w, "PATH", "peernet verify PATH --against LINK", out.path);
     if (w.against.empty()) to.complain("--against LINK is missing: peernet verify PATH --against LINK");
     out.link_word = w.against;
+  } else if (command == "status") {
+    out.command = Command::kStatus;
+    out.json = w.json;
+    if (w.timeout.empty()) out.get.timeout_seconds = kInfoTimeoutSeconds;
+    one_word(to, w, "LINK", "peernet status LINK, @FILE or - (standard input)", out.link_word);
   } else {
     out.command = Command::kKeygen;
     out.key_file = w.output;
@@ -333,8 +378,8 @@ std::expected<Invocation, std::string> parse_arguments(std::span<const std::stri
   const std::string_view meant = closest(first, kCommands);
   if (!meant.empty())
     return complaint(fmt::format("there is no command {}; did you mean {}?", in_quotes(first), meant), "");
-  return complaint(fmt::format("there is no command {}: it is share, get, info, verify or keygen", in_quotes(first)),
-                   "");
+  return complaint(
+      fmt::format("there is no command {}: it is share, get, info, verify, status or keygen", in_quotes(first)), "");
 }
 
 }  // namespace peernet::cli

@@ -12,7 +12,7 @@
 
 namespace peernet::cli {
 
-enum class Command : std::uint8_t { kShare, kGet, kInfo, kVerify, kKeygen, kPrintText };
+enum class Command : std::uint8_t { kShare, kGet, kInfo, kVerify, kStatus, kKeygen, kPrintText };
 enum class ProgressMode : std::uint8_t {
   kAuto,   ///< a rewritten line on a terminal, else as kPlain
   kPlain,  ///< a line every 10 s
@@ -29,6 +29,7 @@ struct Invocation {
   GetOptions get;  ///< its link is still empty: see link_word
 
   std::string link_word;      ///< a link, "@FILE" or "-"
+  std::string join_word;      ///< share: the same, of the swarm to join; share.join is still empty
   std::string path;           ///< info, verify: a local file
   std::string key_file;       ///< keygen: where to write
   std::string link_file;      ///< share: where to write the link
@@ -36,6 +37,7 @@ struct Invocation {
   ProgressMode progress = ProgressMode::kAuto;
   bool once = false;
   bool offline = false;
+  bool json = false;  ///< status: a document for programs
   bool quiet = false;
   bool verbose = false;
 };
@@ -45,6 +47,10 @@ std::expected<Invocation, std::string> parse_arguments(std::span<const std::stri
 
 /// Help of a command ("share", "get", ...), or of the program when empty.
 std::string help_text(std::string_view command);
+
+/// A tracker as users write it, "udp://HOST:PORT", "HOST:PORT" or "HOST" (port 6969), as links name it: "HOST:PORT".
+/// Empty if it is not one.
+std::string tracker_address(std::string_view text);
 
 /// The candidate that a mistyped word most likely meant; empty if none is close.
 std::string_view closest(std::string_view word, std::span<const std::string> candidates);

@@ -18,6 +18,7 @@ int run_share(const Invocation& invocation);
 int run_get(const Invocation& invocation);
 int run_info(const Invocation& invocation);
 int run_verify(const Invocation& invocation);
+int run_status(const Invocation& invocation);
 int run_keygen(const Invocation& invocation);
 
 // --- what they share

@@ -51,6 +51,7 @@ The fastest verified and encrypted way to move big files between Linux hosts.
   peernet info LINK|PATH   show what a link names, or as what a file would be shared
   peernet verify PATH --against LINK
                            check a file against a link
+  peernet status LINK      show who has which part of it
   peernet keygen -o FILE   make a key by which others recognise this node
   peernet COMMAND --help   all options of a command
   peernet --version
@@ -73,6 +74,13 @@ end with them.
                            put this address into the link instead of this host's own; may be repeated
       --link-file FILE     write the link to FILE, too (mode 0600, replaced at once)
       --once               exit when a receiver has the file complete
+      --tracker HOST:PORT|none
+                           announce it to this tracker (udp://HOST:PORT, too; port 6969 if none is given);
+                           may be repeated. Default: this node is the tracker, on its own port; none: no
+                           tracker, receivers know only the addresses in the link
+      --beat S             how often the built-in tracker hears from each node (default 30; 0.1 to 3600)
+      --join LINK          be one more source of what LINK names: PATH is compared with it first, and the
+                           same link is printed once a tracker has listed this node; LINK as in peernet get
 )",
                kProgress,
                R"(, on standard error
@@ -81,6 +89,8 @@ end with them.
                R"(
 peernet share big.iso                              share and wait
 peernet share big.iso --once --link-file ~/link    share to one receiver
+peernet share big.iso --tracker tracker.lan:6969   meet at a tracker of your own
+peernet share copy.iso --join @link                on another host, which has the file already
 )"});
 }
 
@@ -143,6 +153,21 @@ Checks that a file is what a link names: asks the nodes of the link for the hash
                kCommon, kEngine});
 }
 
+std::string status_help() {
+  return join({R"(usage: peernet status LINK [OPTIONS]
+
+Asks the trackers of a link who is in its swarm: address, which chunks (a bar, the first chunk on its left), when it was
+last heard of, how fast it sends. Exit status 0: listed, 2: the link names no tracker, 3: nobody is listed, 4: no
+tracker answers.
+)",
+               kLinkWords,
+               R"(
+      --json               one JSON object instead of lines
+      --timeout S          give up after so many seconds without an answer (default 10)
+)",
+               kCommon, kEngine});
+}
+
 constexpr std::string_view kKeygen =
     R"(usage: peernet keygen -o FILE
 
@@ -160,6 +185,7 @@ std::string help_text(std::string_view command) {
   if (command == "get") return get_help();
   if (command == "info") return info_help();
   if (command == "verify") return verify_help();
+  if (command == "status") return status_help();
   if (command == "keygen") return std::string(kKeygen);
   return std::string(kProgram);
 }

@@ -51,6 +51,8 @@ int run(int argc, char** argv) {
       return run_info(*invocation);
     case Command::kVerify:
       return run_verify(*invocation);
+    case Command::kStatus:
+      return run_status(*invocation);
     case Command::kKeygen:
       return run_keygen(*invocation);
     case Command::kPrintText:

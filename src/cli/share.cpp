@@ -69,10 +69,16 @@ class Sharing {
 
 int run_share(const Invocation& invocation) {
   Reporter reporter(invocation);
+  ShareOptions options = invocation.share;
+  if (!invocation.join_word.empty()) {
+    auto link = load_link(invocation.join_word);
+    if (!link) return reporter.fail(link.error());
+    options.join = std::move(link->text);
+  }
   Signals signals;
   auto node = start_node(invocation, reporter);
   if (!node) return reporter.fail(node.error());
-  auto transfer = (*node)->share(invocation.share);
+  auto transfer = (*node)->share(options);
   if (!transfer) return reporter.fail(failure(transfer.error(), invocation.share.path));
   signals.on_first([handle = *transfer]() mutable { handle.cancel(); });
   Sharing sharing(invocation, reporter, *transfer);

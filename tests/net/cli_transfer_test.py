@@ -12,7 +12,7 @@ import events_schema  # noqa: E402
 from peernet_program import KEY, ProgramTest, key_of, random_bytes, read  # noqa: E402
 
 MIB = 1 << 20
-GET_EVENTS = {'start', 'progress', 'source', 'chunk_bad', 'retry', 'verify', 'done', 'error'}
+GET_EVENTS = {'start', 'progress', 'source', 'chunk_bad', 'retry', 'verify', 'tracker', 'done', 'error'}
 
 
 class Transfers(ProgramTest):
@@ -106,7 +106,9 @@ class Transfers(ProgramTest):
 
     def test_advertised_addresses_replace_those_of_the_host(self):
         share = self.share(self.make('data', b'x'), '--advertise', 'host.example:7000', '--advertise', '[::1]:7001')
-        self.assertIn('/p=host.example:7000,p=%5B::1%5D:7001/', share.link)
+        self.assertIn('/t=host.example:7000,t=%5B::1%5D:7001,p=host.example:7000,p=%5B::1%5D:7001/', share.link)
+        share = self.share(self.make('data', b'x'), '--advertise', 'host.example:7000', '--tracker', 'none')
+        self.assertIn('/p=host.example:7000/', share.link)
 
     def test_every_option_of_the_engine_still_moves_the_file(self):
         data = random_bytes(MIB + 5)

@@ -149,7 +149,7 @@ TEST(Arguments, ALinkIsNotRepeatedInAComplaint) {
 TEST(Arguments, TyposGetASuggestion) {
   EXPECT_THAT(bad({"shrae", "x"}), HasSubstr("did you mean share?"));
   EXPECT_THAT(bad({"gte", "x"}), HasSubstr("did you mean get?"));
-  EXPECT_THAT(bad({"frobnicate"}), HasSubstr("it is share, get, info, verify or keygen"));
+  EXPECT_THAT(bad({"frobnicate"}), HasSubstr("it is share, get, info, verify, status or keygen"));
   EXPECT_THAT(bad({"get", "x", "--overwrit"}), HasSubstr("did you mean --overwrite?"));
   EXPECT_THAT(bad({"get", "x", "--time=3"}), HasSubstr("there is no option \"--time\""));
   EXPECT_THAT(bad({"get", "x", "--public"}), HasSubstr("there is no option \"--public\"")) << "an option of share";
@@ -160,7 +160,7 @@ TEST(Arguments, HelpAndVersionAreForStdout) {
   EXPECT_EQ(good({"--version"}).text, "peernet " PEERNET_VERSION "\n");
   for (const auto& words : {std::vector<std::string>{"--help"}, {"-h"}, {"help"}})
     EXPECT_EQ(good(words).text, help_text(""));
-  for (const char* command : {"share", "get", "info", "verify", "keygen"}) {
+  for (const char* command : {"share", "get", "info", "verify", "status", "keygen"}) {
     EXPECT_EQ(good({command, "--help"}).text, help_text(command));
     EXPECT_EQ(good({command, "x", "--io", "nonsense", "-h"}).text, help_text(command))
         << "help even when the rest is wrong";
@@ -172,7 +172,7 @@ TEST(Arguments, HelpAndVersionAreForStdout) {
 // the list below.
 TEST(Arguments, EveryOptionInTheHelpExists) {
   const std::regex option("--[a-z][a-z-]+");
-  for (const char* command : {"share", "get", "info", "verify", "keygen"}) {
+  for (const char* command : {"share", "get", "info", "verify", "status", "keygen"}) {
     const std::string text = help_text(command);
     for (auto at = std::sregex_iterator(text.begin(), text.end(), option); at != std::sregex_iterator(); ++at) {
       const auto result = parse({command, "x", at->str(), "1"});
@@ -185,17 +185,21 @@ TEST(Arguments, EveryOptionInTheHelpExists) {
 TEST(Arguments, TheHelpNamesEveryOption) {
   const std::vector<std::string> engine{"--listen", "--io",           "--offload",  "--direct",     "--aead",
                                         "--shards", "--max-datagram", "--limit-up", "--limit-down", "--identity",
-                                        "--state",  "--quiet",        "--verbose",  "--progress",   "--help"};
+                                        "--state",  "--quiet",        "--verbose",  "--help"};
   const std::vector<std::pair<std::string, std::vector<std::string>>> own{
-      {"share", {"--public", "--advertise", "--link-file", "--once"}},
+      {"share", {"--public", "--advertise", "--link-file", "--once", "--tracker", "--join", "--beat"}},
       {"get", {"--output", "--overwrite", "--timeout", "--sync", "--verify", "--trust"}},
       {"info", {"--offline", "--timeout"}},
-      {"verify", {"--against", "--timeout"}}};
+      {"verify", {"--against", "--timeout"}},
+      {"status", {"--json", "--timeout"}}};
   for (const auto& [command, options] : own) {
     for (const std::string& option : options) EXPECT_THAT(help_text(command), HasSubstr(option + " ")) << command;
     for (const std::string& option : engine) EXPECT_THAT(help_text(command), HasSubstr(option + " ")) << command;
+    if (command != "status") {
+      EXPECT_THAT(help_text(command), HasSubstr("--progress ")) << command;
+    }
   }
-  for (const char* command : {"", "share", "get", "info", "verify", "keygen"}) {
+  for (const char* command : {"", "share", "get", "info", "verify", "status", "keygen"}) {
     std::istringstream lines(help_text(command));
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include "base/bytes.hpp"
 
@@ -153,9 +152,9 @@ void SnapshotEncoder::finish() {
   append(checksum_.finish());
 }
 
-std::vector<std::byte> SnapshotEncoder::take() {
+void SnapshotEncoder::clear() {
   checksum_.update(buffer_);
-  return std::exchange(buffer_, {});
+  buffer_.clear();
 }
 
 std::string_view text_of(SnapshotFault fault) {

@@ -25,7 +25,7 @@ namespace peernet::tracker {
 
 inline constexpr std::uint32_t kSnapshotVersion = 1;
 
-/// Writes a snapshot piece by piece: take() what has gathered whenever it pleases, write it, go on.
+/// Makes a snapshot piece by piece: write gathered() whenever it pleases, clear(), go on. finish() gathers the end.
 class SnapshotEncoder {
  public:
   /// second: of the wall clock (Unix time), from which the ages count.
@@ -34,9 +34,9 @@ class SnapshotEncoder {
   void add(const SwarmSummary& swarm, const PeerSummary& peer);
   void finish();
 
-  std::size_t gathered() const { return buffer_.size(); }
-  /// The bytes since the last call.
-  std::vector<std::byte> take();
+  /// The bytes since the last clear(); its memory is kept, so that a walk under a lock seldom allocates.
+  ByteSpan gathered() const { return buffer_; }
+  void clear();
   std::uint64_t peers() const { return peers_; }
 
  private:

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "cli/printable.hpp"
 #include "io/clock.hpp"
@@ -61,13 +62,15 @@ RestoredSnapshot restore_bytes(TrackerCore& core, ByteSpan file, const std::stri
     for (const std::byte b : file.subspan(16, 8)) made = made << 8 | std::to_integer<std::uint64_t>(b);
   }
   const std::uint64_t down = second > made ? second - made : 0;
-  const SnapshotVisitor visitor{[&](const SwarmId& swarm, std::uint32_t completed) {
-                                  if (completed != 0) core.restore_completed(swarm, completed);
-                                },
+  std::uint32_t completed = 0;  // of the swarm at hand; told once it is there
+  const SnapshotVisitor visitor{[&](const SwarmId&, std::uint32_t n) { completed = n; },
                                 [&](const SwarmId& swarm, const PeerSummary& peer) {
                                   PeerSummary older = peer;
                                   older.node.age_ms = aged(peer.node.age_ms, down);
-                                  core.restore(now, swarm, older) ? ++out.peers : ++out.dead;
+                                  const bool lives = core.restore(now, swarm, older);
+                                  lives ? ++out.peers : ++out.dead;
+                                  if (lives && completed != 0)
+                                    core.restore_completed(swarm, std::exchange(completed, 0));
                                 }};
   const auto contents = read_snapshot(file, visitor);
   if (contents) {
@@ -144,10 +147,12 @@ Outcome<void> StateFolder::write(const TrackerCore& core, const Pace& pace) cons
     core.visit_peers(began, cursor,
                      [&](const SwarmSummary& swarm, const PeerSummary& peer) { encoder.add(swarm, peer); });
     if (!pace(io::monotonic_now() - began)) return failed(ECANCELED);
-    if (encoder.gathered() >= kWriteBytes && !write_all(file.get(), encoder.take())) return failed(errno);
+    if (encoder.gathered().size() < kWriteBytes) continue;
+    if (!write_all(file.get(), encoder.gathered())) return failed(errno);
+    encoder.clear();
   }
   encoder.finish();
-  if (!write_all(file.get(), encoder.take()) || ::fsync(file.get()) != 0) return failed(errno);
+  if (!write_all(file.get(), encoder.gathered()) || ::fsync(file.get()) != 0) return failed(errno);
   if (::rename(unfinished.c_str(), path.c_str()) != 0) return failed(errno);
   // The name is on the disk when its folder is.
   const Descriptor folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -20,7 +20,9 @@ std::vector<std::size_t> rank_trackers(std::span<const std::string_view> tracker
   for (const std::string_view name : trackers) weights.push_back(rendezvous_weight(name, swarm));
   std::vector<std::size_t> order(trackers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return weights[a] > weights[b]; });
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    return weights[a] != weights[b] ? weights[a] > weights[b] : a < b;  // equal only where a name is given twice
+  });
   return order;
 }
 

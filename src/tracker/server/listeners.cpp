@@ -66,16 +66,21 @@ ErrorCode code_of_bind(int error) {
   return ErrorCode::kKernel;
 }
 
-// What open and adopted sockets have in common. Replies on an address of its own come from it anyway.
-void prepare(Listener& listener, int fd) {
-  io::set_receive_buffer(fd, kReceiveBuffer);
-  io::set_send_buffer(fd, kSendBuffer);
+// What open and adopted sockets have in common: replies of a socket on every address must come from the one that was
+// asked.
+void prepare(const Listener& listener, int fd) {
   if (!listener.any) return;
   if (listener.family == AF_INET6) {
     set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
   } else {
     set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
   }
+}
+
+void prepare_own(const Listener& listener, int fd) {
+  io::set_receive_buffer(fd, kReceiveBuffer);
+  io::set_send_buffer(fd, kSendBuffer);
+  prepare(listener, fd);
 }
 
 bool describe_socket(Listener& listener, int fd) {
@@ -122,7 +127,7 @@ Outcome<Listener> open_listener(const Address& address, unsigned workers) {
   Listener listener;
   listener.sockets.emplace_back(fd);
   if (!describe_socket(listener, fd)) return failure(ErrorCode::kKernel, "a socket does not tell its address.");
-  prepare(listener, fd);
+  prepare_own(listener, fd);
   if (workers == 1) return listener;
   wanted.port = listener.local.port;
   // The kernel makes the group when the second socket joins; until then nobody else could.
@@ -131,7 +136,7 @@ Outcome<Listener> open_listener(const Address& address, unsigned workers) {
     const int next = open_bound(wanted, false);
     if (next < 0) return failure(code_of_bind(-next), sentence_of_bind(-next, wanted));
     listener.sockets.emplace_back(next);
-    prepare(listener, next);
+    prepare_own(listener, next);
   }
   return listener;
 }
@@ -146,6 +151,9 @@ Outcome<Listener> adopt_listener(int fd) {
                    fmt::format("the socket passed as descriptor {} is no bound UDP socket: the .socket unit wants "
                                "ListenDatagram=ADDR:PORT.",
                                fd));
+  // Its buffers are as whoever opened it wanted them: without privilege they could only be made smaller.
+  set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, static_cast<int>(kReceiveBuffer));
+  set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, static_cast<int>(kSendBuffer));
   prepare(listener, fd);
   return listener;
 }

@@ -1,7 +1,6 @@
 #include "discovery/tracker_client.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 #include <utility>
 
@@ -18,8 +17,8 @@ static_assert(TrackerClient::kMinBeat / 8 > 1ms);
 /// "bad connection id", "Connection ID mismatch", ...: BEP 15 leaves the words to the tracker.
 bool blames_connection_id(std::string_view text) {
   static constexpr std::string_view kWord = "connection";
-  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
-  return std::ranges::search(text, kWord, same).begin() != text.end();
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::ranges::search(text, kWord, {}, lower).begin() != text.end();
 }
 
 }  // namespace

@@ -79,7 +79,8 @@ void TrackerSet::want_peers(Instant now, ContentKey key) {
   const std::size_t count = content->listings.size();
   for (std::size_t i = 0; i < count; ++i) {
     Listing& listing = content->listings[(content->turn + i) % count];
-    if (!listing.listed || !listing.home) continue;
+    // One that speaks BEP 15 only is asked at its interval.
+    if (!listing.listed || !listing.home || !parts_->trackers[listing.tracker]->client.extended()) continue;
     content->turn = (content->turn + i + 1) % count;
     content->peers_wanted = std::max(now, content->peers_wanted + kPeersSpacing);
     if (!listing.in_flight) parts_->set_due(key, listing, content->peers_wanted);

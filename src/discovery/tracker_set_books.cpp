@@ -66,7 +66,7 @@ void TrackerSet::Parts::on_down(Instant now, std::uint32_t slot) {
   for (auto& [key, content] : contents) {
     Listing* listing = content.at(slot);
     if (listing == nullptr) continue;
-    if (listing->home && some == ContentKey()) some = key;
+    if (listing->open && some == ContentKey()) some = key;
     listing->in_flight = false;
     listing->refusals = 0;
     clear_due(key, *listing);

@@ -179,6 +179,21 @@ TEST(Failover, ANewcomerIsNotHeldUpByDeadTrackers) {
   EXPECT_TRUE(world.run_until(20min, [&] { return world.listed(ranked[0], swarm_of(1), newcomer).has_value(); }));
 }
 
+TEST(Failover, ATrackerThatAnswersLateGetsItsContentsBack) {
+  World world(13, {.delay = 600ms});
+  std::vector<std::size_t> trackers;
+  for (int i = 0; i < 3; ++i) trackers.push_back(world.add_tracker(30s));
+  const std::vector<std::size_t> ranked = world.ranked(swarm_of(1));
+  const std::size_t node = world.add_node();
+  world.add(node, swarm_of(1), trackers);
+  world.run_for(12s);
+  EXPECT_GT(world.trackers[ranked[2]]->heard, 0u);
+  EXPECT_TRUE(world.listed(ranked[0], swarm_of(1), node));
+  EXPECT_TRUE(world.listed(ranked[1], swarm_of(1), node));
+  EXPECT_FALSE(world.listed(ranked[2], swarm_of(1), node));
+  EXPECT_EQ(world.nodes[node].count(Kind::kDown), 0u);
+}
+
 TEST(Failover, ATrackerThatNeverAnsweredIsTriedAgainSoonerThanABeatLater) {
   World world(9);
   const std::size_t tracker = world.add_tracker(30s);

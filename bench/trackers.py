@@ -5,6 +5,9 @@ Each run starts a fresh tracker on one core (--tracker-cpu) and `peernet-bench t
 compare is the tracker's CPU time per reply (the scheduler's count): replies/s of a tracker that was busy for less than 95 %
 of the time were cut by something else. Prints a table in Markdown: medians, and medians of the ratio of neighbouring runs.
 
+Root runs it all in a network namespace of its own: nobody else's ports and packets, and sources in many subnets, where ours
+has to see to it that no neighbourhood fills a reply (it exempts loopback).
+
 opentracker is taken if it is installed, or unpacked by ./dev, and may change its root folder (root only): Debian's build
 serves only listed hashes.
 """
@@ -20,11 +23,13 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OURS, THEIRS, NULL = 'peernet-tracker', 'opentracker', 'nothing stored'
 MIB = 1 << 20
+SUBNETS_HOST = '10.0.0.1'
 
 BASE = '--swarms 10000 --peers 100000 --populate --window 128'
 MILLION = '--peers 1000000 --sources 32 --populate --window 128'
@@ -37,6 +42,8 @@ SCENARIOS = {
                            ('cpu_us', 'replies_per_s', 'busy', 'bytes_per_peer')),
     'zipf_10k_swarms_1m_peers': ((OURS, THEIRS), 10000, MILLION + ' --swarms 10000 --duration 5 --mix 0:100:1 --verify',
                                  ('cpu_us', 'replies_per_s', 'busy', 'bytes_per_peer')),
+    'subnets_10k_swarms_1m_peers': ((OURS, THEIRS), 10000, MILLION + ' --swarms 10000 --src-base 10.1.0.1 --src-step 256 --duration 5 --mix 0:100:1 --verify',
+                                    ('cpu_us', 'replies_per_s', 'busy')),
     'rate_20k': ((OURS, THEIRS), 10000, BASE + ' --duration 5 --mix 0:100:1 --rate 20000 --batch 1', ('p50_us', 'p99_us', 'max_us', 'cpu_us')),
     'node_announces': ((OURS,), 0, NODES + ' --mode announce --duration 5 --verify', ('cpu_us', 'replies_per_s', 'bytes_per_peer')),
     'heartbeats': ((OURS,), 0, NODES + ' --mode heartbeat --duration 5 --verify', ('cpu_us', 'cpu_us_per_content', 'replies_per_s')),
@@ -57,9 +64,9 @@ FIGURES = {
 class Tracker:
     """A running tracker: process, address, milliseconds from its start to its first reply."""
 
-    def __init__(self, name, options, folder, swarms=0, extra=()):
-        self.name, self.address = name, ('127.0.0.1', options.port)
-        self.command = [*command_of(name, options, folder, swarms), *extra]
+    def __init__(self, name, options, folder, swarms=0, host='127.0.0.1', extra=()):
+        self.name, self.address = name, (host, options.port)
+        self.command = [*command_of(name, options, folder, swarms, host), *extra]
         self.log = open(os.path.join(folder, 'log'), 'ab')
         start = time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -99,9 +106,9 @@ class Tracker:
         self.log.close()
 
 
-def command_of(name, options, folder, swarms):
+def command_of(name, options, folder, swarms, host):
     if name == OURS:
-        return [options.tracker, '--listen', '127.0.0.1:%d' % options.port, '--workers', '1']
+        return [options.tracker, '--listen', '%s:%d' % (host, options.port), '--workers', '1']
     if name == NULL:
         return [options.load, 'tracker', '--null', str(options.port)]
     # The list is read after the change of root: its name counts from there. Any other name is silently an empty list.
@@ -110,13 +117,13 @@ def command_of(name, options, folder, swarms):
         file.write(listed)
     config = os.path.join(folder, 'opentracker.conf')
     with open(config, 'w', encoding='ascii') as file:
-        file.write('listen.udp 127.0.0.1:%d\ntracker.rootdir %s\naccess.whitelist /listed\n' % (options.port, folder))
+        file.write('listen.udp %s:%d\ntracker.rootdir %s\naccess.whitelist /listed\n' % (host, options.port, folder))
     return [options.opentracker, '-f', config]
 
 
 def run_load(options, tracker, arguments):
     """The load's own report."""
-    command = ['taskset', '-c', str(options.load_cpu), options.load, 'tracker', '--target', '127.0.0.1:%d' % options.port, '--json',
+    command = ['taskset', '-c', str(options.load_cpu), options.load, 'tracker', '--target', '%s:%d' % tracker.address, '--json',
                '--pid', str(tracker.process.pid), *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     try:
@@ -169,8 +176,104 @@ def measure_snapshot(options, name, folder, arguments):
 
 
 def count_snapshots(state):
-    """Counts, on the side, how often a file of the folder is replaced; the second value ends that."""
-    import threading
+    """Counts, on the side, how often the snapshot is replaced; the second value ends that."""
+    written, over = [0], threading.Event()
+
+    def watch():
+        known = None
+        while not over.wait(0.2):
+            try:
+                stamp = os.stat(os.path.join(state, 'snapshot')).st_mtime_ns
+            except OSError:
+                time.sleep(0.0002)
+                return False
+
+    def memory(self):
+        with open('/proc/%d/status' % self.process.pid, encoding='ascii') as status:
+            return next((int(line.split()[1]) * 1024 for line in status if line.startswith('VmRSS')), 0)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+
+def command_of(name, options, folder, swarms, host):
+    if name == OURS:
+        return [options.tracker, '--listen', '%s:%d' % (host, options.port), '--workers', '1']
+    if name == NULL:
+        return [options.load, 'tracker', '--null', str(options.port)]
+    # The list is read after the change of root: its name counts from there. Any other name is silently an empty list.
+    listed = subprocess.run([options.load, 'tracker', '--print-hashes', '--swarms', str(swarms)], capture_output=True, check=True).stdout
+    with open(os.path.join(folder, 'listed'), 'wb') as file:
+        file.write(listed)
+    config = os.path.join(folder, 'opentracker.conf')
+    with open(config, 'w', encoding='ascii') as file:
+        file.write('listen.udp %s:%d\ntracker.rootdir %s\naccess.whitelist /listed\n' % (host, options.port, folder))
+    return [options.opentracker, '-f', config]
+
+
+def run_load(options, tracker, arguments):
+    """The load's own report."""
+    command = ['taskset', '-c', str(options.load_cpu), options.load, 'tracker', '--target', '%s:%d' % tracker.address, '--json',
+               '--pid', str(tracker.process.pid), *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:
+        sys.exit('%s failed: %s' % (' '.join(command), done.stderr))
+    if tracker.process.poll() is not None:
+        sys.exit('%s died of %s' % (tracker.name, arguments))
+    expected_to_fail = tracker.name == NULL or report['mode'] == 'hostile'
+    if done.returncode != 0 and not expected_to_fail:
+        wrong = {name: {key: phase[key] for key in ('invalid', 'first_invalid', 'first_error')} for name, phase in report['phases'].items()}
+        sys.exit('%s gave wrong answers in "%s": %s %s' % (tracker.name, arguments, wrong, report.get('verified')))
+    return report
+
+
+def figures_of(report, tracker):
+    if report['mode'] == 'hostile':
+        return {'failed_categories': sum(not category['pass'] for category in report['categories']), 'worst_amplification': report['worst_amplification']}
+    run = report['phases']['run']
+    latency, used = run['latency_us'], run['tracker']
+    return {'replies_per_s': run['replies_per_s'], 'cpu_us': used['cpu_us_per_reply'], 'cpu_us_per_content': used['cpu_us_per_content'],
+            'busy': used['busy'], 'p50_us': latency['p50'], 'p99_us': latency['p99'], 'max_us': latency['max'],
+            'lost': run['counts']['lost'], 'bytes_per_peer': (used['rss_kib'] * 1024 - tracker.rss) / report.get('entries', report.get('peers'))}
+
+
+def measure_start(options, name, folder, swarms):
+    tracker = Tracker(name, options, folder, swarms)
+    tracker.stop()
+    return {'start_ms': tracker.start_ms, 'rss_mib': tracker.rss / MIB}
+
+
+def measure_snapshot(options, name, folder, arguments):
+    """The longest reply while a million peers are written to disk every second, and the same without a state folder."""
+    state = os.path.join(folder, 'state')
+    without = Tracker(name, options, folder)
+    try:
+        plain = figures_of(run_load(options, without, arguments), without)
+    finally:
+        without.stop()
+    tracker = Tracker(name, options, folder, extra=['--state', state, '--snapshot', '1'])
+    written, watcher = count_snapshots(state)
+    try:
+        figures = figures_of(run_load(options, tracker, arguments), tracker)
+    finally:
+        tracker.stop()
+        watcher()
+    again = Tracker(name, options, folder, extra=['--state', state])
+    again.stop()
+    return {**figures, 'max_us_without': plain['max_us'], 'snapshots': written[0], 'restart_ms': again.start_ms}
+
+
+def count_snapshots(state):
+    """Counts, on the side, how often the snapshot is replaced; the second value ends that."""
     written, over = [0], threading.Event()
 
     def watch():
@@ -180,9 +283,8 @@ def count_snapshots(state):
                 stamp = max((os.stat(entry).st_mtime_ns for entry in os.scandir(state) if entry.is_file() and entry.stat().st_size > MIB), default=None)
             except OSError:
                 continue
-            if stamp is not None and stamp != known:
-                written[0] += known is not None
-                known = stamp
+            written[0] += stamp != known
+            known = stamp
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -198,7 +300,7 @@ def measure(options, scenario, name):
             return measure_start(options, name, folder, swarms)
         if scenario == 'snapshot_1m_peers':
             return measure_snapshot(options, name, folder, arguments)
-        tracker = Tracker(name, options, folder, swarms)
+        tracker = Tracker(name, options, folder, swarms, SUBNETS_HOST if '--src-base' in arguments else '127.0.0.1')
         try:
             return figures_of(run_load(options, tracker, arguments), tracker)
         finally:
@@ -256,6 +358,15 @@ def beats_against_announces(rows):
             print('1,000,000 heartbeats cost %.2f CPU s, 1,000,000 %ss %.2f: 1/%.1f' % (beat, what, announce, announce / beat))
 
 
+def enter_namespace():
+    """Starts again in a namespace of its own, where all of 10.0.0.0/8 is this host."""
+    if os.environ.get('PEERNET_BENCH_NAMESPACE') is None:
+        os.environ['PEERNET_BENCH_NAMESPACE'] = 'yes'
+        os.execvp('unshare', ['unshare', '--net', sys.executable, *sys.argv])
+    subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+    subprocess.run(['ip', 'route', 'add', 'local', '10.0.0.0/8', 'dev', 'lo'], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog='scenarios: ' + ', '.join(SCENARIOS))
     parser.add_argument('--runs', type=int, default=5)
@@ -277,9 +388,13 @@ def main():
     if THEIRS in trackers and (not os.path.exists(options.opentracker) or os.geteuid() != 0):
         print('no opentracker here, or not root: ours alone', file=sys.stderr)
         trackers.remove(THEIRS)
+    if os.geteuid() == 0:
+        enter_namespace()
     machine = describe_machine(options, trackers)
     rows = {}
     for scenario in options.only.split(',') if options.only else SCENARIOS:
+        if '--src-base' in SCENARIOS[scenario][2] and os.geteuid() != 0:
+            continue
         rows[scenario] = {name: [] for name in SCENARIOS[scenario][0] if name in trackers}
         for run in range(options.runs):
             for name in rows[scenario]:

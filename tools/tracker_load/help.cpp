@@ -10,6 +10,7 @@ peers, bad input by category, and a tracker that stores nothing, as the ceiling 
       --target ADDR:PORT   the tracker, IPv6 as [ADDR]:PORT (default 127.0.0.1:6969)
       --src-base ADDR      first of consecutive source addresses (default 127.1.0.1 for a target in 127/8, else one
                            address, the kernel's choice)
+      --src-step N         from one of them to the next (default 1; 256: each IPv4 address in a /24 of its own)
       --pid PID            report CPU time and memory of this process, the tracker
       --json               one JSON object on standard output
       --seed N             of everything random (default 1)

@@ -20,13 +20,14 @@ class NodeModel {
         nodes_(options.nodes),
         contents_(options.contents_per_node),
         swarms_(options.swarms),
-        first_address_(first_address) {}
+        first_address_(first_address),
+        step_(options.source_step) {}
 
   std::uint32_t nodes() const { return nodes_; }
   std::uint32_t contents() const { return contents_; }
   std::uint32_t swarms() const { return swarms_; }
   std::uint64_t entries() const { return std::uint64_t{nodes_} * contents_; }
-  std::uint32_t address_of(std::uint32_t node) const { return first_address_ + node; }
+  std::uint32_t address_of(std::uint32_t node) const { return first_address_ + node * step_; }
   std::uint32_t swarm_of(std::uint32_t node, std::uint32_t entry) const {
     return static_cast<std::uint32_t>((std::uint64_t{node} * contents_ + entry) % swarms_);
   }
@@ -56,6 +57,7 @@ class NodeModel {
   std::uint32_t contents_;
   std::uint32_t swarms_;
   std::uint32_t first_address_;
+  std::uint32_t step_;
 };
 
 }  // namespace peernet::tracker_load

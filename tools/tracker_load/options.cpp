@@ -137,6 +137,7 @@ std::string to_work(const std::string& text, NodeWork& work) {
 void add_common(Parser& parser, Options& o) {
   parser.text("--target", o.target);
   parser.text("--src-base", o.source_base);
+  parser.number("--src-step", o.source_step, 1, 65'536);
   parser.number("--seed", o.seed, 0, 1e15);
   parser.number("--swarms", o.swarms, 1, kManyPeers);
   parser.number("--seeders", o.seeders, 0, 1);

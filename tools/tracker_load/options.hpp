@@ -24,7 +24,8 @@ struct Mix {
 struct Options {
   Job job = Job::kLoad;
   std::string target = "127.0.0.1:6969";
-  std::string source_base;  ///< empty: see Sources
+  std::string source_base;        ///< empty: see Sources
+  std::uint32_t source_step = 1;  ///< between source addresses; 256: each in a /24 of its own
   std::uint64_t seed = 1;
   std::uint32_t swarms = 1000;
   std::uint32_t peers = 100'000;

@@ -128,9 +128,10 @@ std::expected<Sources, std::string> Sources::open(const Options& options) {
     base = *host;
   }
   out.addresses_ = base ? options.sources : 1;
+  out.step_ = options.source_step;
   for (std::uint32_t i = 0; i < options.sources; ++i) {
     SocketAddress source = base.value_or(SocketAddress{});
-    if (base) source.set_low_word(base->low_word() + i);
+    if (base) source.set_low_word(base->low_word() + i * out.step_);
     auto socket = open_source(*target, base ? &source : nullptr);
     if (!socket) return std::unexpected(socket.error());
     out.sockets_.push_back(std::move(*socket));
@@ -165,9 +166,10 @@ bool Sources::connect(std::uint32_t source, Rng& rng, int tries) {
 
 std::optional<std::uint32_t> Sources::peer_of(ByteSpan listed, std::uint32_t peers) const {
   ByteReader reader(listed.last(6));
-  const std::uint32_t address = reader.u32() - first_.low_word();
+  const std::uint32_t offset = reader.u32() - first_.low_word();
+  const std::uint32_t address = offset / step_;
   const std::uint32_t port = reader.u16();
-  if (address >= addresses_ || port < kFirstPort) return std::nullopt;
+  if (address >= addresses_ || offset % step_ != 0 || port < kFirstPort) return std::nullopt;
   if (is_v6() && std::memcmp(listed.data(), first_.ip().data(), 12) != 0) return std::nullopt;
   const std::uint64_t peer = std::uint64_t{port - kFirstPort} * addresses_ + address;
   if (peer >= peers) return std::nullopt;

@@ -56,8 +56,8 @@ std::expected<Socket, std::string> open_socket(int family, Waiting waiting);
 
 inline constexpr std::uint32_t kFirstPort = 1024;  ///< simulated peers announce ports from here on
 
-/// Peer number p stands for (source address, announced port): address = first + p % addresses, port = kFirstPort + p /
-/// addresses; so whom a tracker lists is known by arithmetic.
+/// Peer number p stands for (source address, announced port): address = first + step * (p % addresses), port =
+/// kFirstPort + p / addresses; so whom a tracker lists is known by arithmetic.
 class Sources {
  public:
   /// By default a target in 127/8 gets consecutive addresses from 127.1.0.1 on, any other the one the kernel chooses.
@@ -82,6 +82,7 @@ class Sources {
   SocketAddress target_;
   SocketAddress first_;
   std::uint32_t addresses_ = 1;
+  std::uint32_t step_ = 1;
   std::vector<Socket> sockets_;
   std::vector<std::uint64_t> connection_ids_;
 };

@@ -30,11 +30,6 @@ int get_int(int fd, int level, int name) {
   return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
 }
 
-bool is_any(const Address& address) {
-  Address any = Address::v4(0, 0, 0, 0, address.port);
-  return address.ip == any.ip || address.ip == ByteArray<16>{};
-}
-
 std::string sentence_of_bind(int error, const Address& address) {
   const std::string text = io::format_address(address);
   switch (error) {
@@ -95,11 +90,11 @@ bool describe_socket(Listener& listener, int fd) {
 }
 
 // A bound socket, or -errno.
-int open_bound(const Address& address, bool alone) {
+int open_bound(const Address& address, const ListenOptions& options, bool alone) {
   const int family = address.is_v4() ? AF_INET : AF_INET6;
   Descriptor socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!socket) return -errno;
-  if (family == AF_INET6) set_int(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, is_any(address) ? 0 : 1);
+  if (family == AF_INET6) set_int(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, is_any(address) && !options.v6_only ? 0 : 1);
   if (!alone) set_int(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   io::SockAddr name;
   const socklen_t length = io::to_sockaddr(address, family, name);
@@ -109,31 +104,36 @@ int open_bound(const Address& address, bool alone) {
 
 }  // namespace
 
+bool is_any(const Address& address) {
+  return address.ip == Address::v4(0, 0, 0, 0, 0).ip || address.ip == ByteArray<16>{};
+}
+
 std::uint64_t Listener::kernel_drops() const {
   std::uint64_t drops = 0;
   for (const Descriptor& socket : sockets) drops += io::read_socket_memory(socket.get()).drops;
   return drops;
 }
 
-Outcome<Listener> open_listener(const Address& address, unsigned workers) {
+Outcome<Listener> open_listener(const Address& address, const ListenOptions& options) {
   Address wanted = address;
-  int fd = open_bound(wanted, true);
+  int fd = open_bound(wanted, options, true);
   // [::] means every address; on a host without IPv6 these are the IPv4 ones.
   if (fd == -EAFNOSUPPORT && wanted.ip == ByteArray<16>{}) {
     wanted = Address::v4(0, 0, 0, 0, address.port);
-    fd = open_bound(wanted, true);
+    fd = open_bound(wanted, options, true);
   }
   if (fd < 0) return failure(code_of_bind(-fd), sentence_of_bind(-fd, address));
   Listener listener;
   listener.sockets.emplace_back(fd);
   if (!describe_socket(listener, fd)) return failure(ErrorCode::kKernel, "a socket does not tell its address.");
   prepare_own(listener, fd);
+  unsigned workers = options.workers;
   if (workers == 1) return listener;
   wanted.port = listener.local.port;
   // The kernel makes the group when the second socket joins; until then nobody else could.
   if (!set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1)) workers = 1;
   for (unsigned i = 1; i < workers; ++i) {
-    const int next = open_bound(wanted, false);
+    const int next = open_bound(wanted, options, false);
     if (next < 0) return failure(code_of_bind(-next), sentence_of_bind(-next, wanted));
     listener.sockets.emplace_back(next);
     prepare_own(listener, next);

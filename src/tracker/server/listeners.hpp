@@ -24,8 +24,15 @@ struct Listener {
   std::uint64_t kernel_drops() const;
 };
 
+struct ListenOptions {
+  unsigned workers = 1;
+  bool v6_only = false;  ///< [::] without IPv4: 0.0.0.0 is served beside it
+};
 /// Opens one address. The first socket is bound alone, so that a port that another program has is an error.
-Outcome<Listener> open_listener(const Address& address, unsigned workers);
+Outcome<Listener> open_listener(const Address& address, const ListenOptions& options);
+
+/// 0.0.0.0 or [::].
+bool is_any(const Address& address);
 
 /// Takes a socket that somebody opened and bound for us; it must be a UDP socket.
 Outcome<Listener> adopt_listener(int fd);

@@ -104,7 +104,11 @@ Outcome<void> Service::open_listeners() {
   if (!passed.empty()) return {};
   if (options_.listen.empty()) options_.listen.push_back(Address{.port = kDefaultPort});
   for (const Address& address : options_.listen) {
-    auto listener = open_listener(address, options_.workers);
+    // 0.0.0.0 and [::] on one port are one wish: neither may take the other's half.
+    const bool v4_beside = std::any_of(options_.listen.begin(), options_.listen.end(), [&](const Address& other) {
+      return other.is_v4() && is_any(other) && other.port == address.port && address.port != 0;
+    });
+    auto listener = open_listener(address, {.workers = options_.workers, .v6_only = v4_beside});
     if (!listener) return std::unexpected(listener.error());
     listeners_.push_back(std::move(*listener));
   }

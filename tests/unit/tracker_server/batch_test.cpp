@@ -50,7 +50,7 @@ struct Client {
 
 struct Served {
   explicit Served(const char* listen) {
-    auto opened = open_listener(address(listen), 1);
+    auto opened = open_listener(address(listen), {});
     EXPECT_TRUE(opened) << opened.error().sentence;
     if (opened) listener = std::move(*opened);
   }
@@ -130,11 +130,11 @@ TEST(DatagramBatch, AReplyThatCannotBeSentIsCountedAndTheRestGoOut) {
 }
 
 TEST(Listeners, APortThatSomebodyHasIsRefusedEvenForManyWorkers) {
-  const auto first = open_listener(address("127.0.0.1:0"), 4);
+  const auto first = open_listener(address("127.0.0.1:0"), {.workers = 4});
   ASSERT_TRUE(first);
   EXPECT_EQ(first->sockets.size(), 4u);
   for (const unsigned workers : {1u, 4u}) {
-    const auto second = open_listener(first->local, workers);
+    const auto second = open_listener(first->local, {.workers = workers});
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, ErrorCode::kLocalIo);
     EXPECT_NE(second.error().sentence.find("in use"), std::string::npos) << second.error().sentence;
@@ -142,7 +142,7 @@ TEST(Listeners, APortThatSomebodyHasIsRefusedEvenForManyWorkers) {
 }
 
 TEST(Listeners, AnAddressOfAnotherHostIsAUsageError) {
-  const auto listener = open_listener(address("203.0.113.1:0"), 1);
+  const auto listener = open_listener(address("203.0.113.1:0"), {});
   ASSERT_FALSE(listener);
   EXPECT_EQ(listener.error().code, ErrorCode::kUsage);
 }
@@ -151,7 +151,7 @@ TEST(Listeners, OnlyBoundUdpSocketsAreAdopted) {
   EXPECT_FALSE(adopt_listener(::socket(AF_INET, SOCK_STREAM, 0)));
   EXPECT_FALSE(adopt_listener(::socket(AF_INET, SOCK_DGRAM, 0)));
   EXPECT_FALSE(adopt_listener(::socket(AF_UNIX, SOCK_DGRAM, 0)));
-  auto opened = open_listener(address("[::]:0"), 1);
+  auto opened = open_listener(address("[::]:0"), {});
   ASSERT_TRUE(opened);
   const auto adopted = adopt_listener(::dup(opened->socket_of(0)));
   ASSERT_TRUE(adopted);

@@ -126,6 +126,8 @@ std::size_t TrackerCore::Parts::heartbeat(const Asked& asked) {
     for (std::size_t i = 0; i < count; ++i) stripe_of(names[i]).swarms.prefetch_index(names[i]);
     for (std::size_t i = 0; i < count; ++i) stripe_of(names[i]).swarms.prefetch_swarm(names[i]);
     for (std::size_t i = 0; i < count; ++i)
+      if (const Swarm* swarm = stripe_of(names[i]).swarms.find(names[i])) swarm->nodes.prefetch_rest();
+    for (std::size_t i = 0; i < count; ++i)
       if (const Swarm* swarm = stripe_of(names[i]).swarms.find(names[i])) swarm->nodes.prefetch_bucket(hash);
     for (std::size_t i = 0; i < count; ++i)
       if (const Swarm* swarm = stripe_of(names[i]).swarms.find(names[i])) swarm->nodes.prefetch_records(hash);

@@ -8,11 +8,10 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <memory>
+#include <new>
 #include <span>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "base/check.hpp"
 
@@ -27,7 +26,8 @@ class PeerSet {
 
  public:
   PeerSet() = default;
-  PeerSet(PeerSet&& other) noexcept : first_(std::exchange(other.first_, {})), rest_(std::move(other.rest_)) {}
+  PeerSet(PeerSet&& other) noexcept
+      : first_(std::exchange(other.first_, {})), rest_(std::exchange(other.rest_, nullptr)) {}
   PeerSet& operator=(PeerSet&& other) noexcept {
     std::swap(first_, other.first_);
     std::swap(rest_, other.rest_);
@@ -35,6 +35,9 @@ class PeerSet {
   }
   ~PeerSet() {
     for (std::uint32_t i = 0; i < bucket_count(); ++i) release(bucket(i));
+    if (rest_ == nullptr) return;
+    for (std::uint32_t s = 0; s < rest_->segments; ++s) ::operator delete(rest_->segment()[s]);
+    ::operator delete(rest_);
   }
 
   std::uint32_t size() const { return rest_ ? rest_->size : first_.size; }
@@ -56,16 +59,21 @@ class PeerSet {
     return nullptr;
   }
 
-  // For lookups in stages: ask memory for what find() will read next.
-  void prefetch_bucket(std::uint32_t hash) const {
-    if (rest_) __builtin_prefetch(&bucket(index_of(hash)));
+  // For lookups in stages: ask memory for what find() will read next, each stage when the one before has arrived.
+  void prefetch_rest() const {
+    if (rest_ != nullptr) __builtin_prefetch(rest_);
   }
-  void prefetch_records(std::uint32_t hash) const { prefetch_piece(index_of(hash), 0); }
-  void prefetch_piece(std::uint32_t i, std::size_t from) const {
-    const char* at = reinterpret_cast<const char*>(bucket(i).records) + from * sizeof(Record);
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + 64);
-    __builtin_prefetch(at + 128);
+  void prefetch_bucket(std::uint32_t hash) const {
+    if (rest_ != nullptr) __builtin_prefetch(&bucket(index_of(hash)));
+  }
+  void prefetch_records(std::uint32_t hash) const {
+    const Bucket& b = bucket(index_of(hash));
+    prefetch(b, 0, b.size);
+  }
+  void prefetch_bucket_number(std::uint32_t i) const { __builtin_prefetch(&bucket(i)); }
+  /// Some of its records, at most four cache lines.
+  void prefetch_piece(std::uint32_t i, std::uint32_t from, std::uint32_t count) const {
+    prefetch(bucket(i), from, count);
   }
 
   /// Adds a peer that is not there. hasher(record) as for `hash`.
@@ -164,15 +172,35 @@ class PeerSet {
   static_assert(sizeof(Bucket) == 16);
 
   /// Buckets 1 and on, in segments that never move: segment s has the 2^s buckets from 2^s on, one round of doubling.
+  /// The pointers to them stand behind the numbers in one block, so that a lookup has one cache miss less.
   struct Rest {
     std::uint32_t buckets = 1;  // bucket 0 counted too
     std::uint32_t size = 0;
     std::uint32_t front = 0;
-    std::vector<Bucket*> segments;  // owned; raw because buckets are constructed when they come into use
-    ~Rest() {
-      for (Bucket* segment : segments) ::operator delete(segment);
-    }
+    std::uint32_t segments = 0;
+    // Owned, as are the segments; raw because buckets are constructed when they come into use.
+    Bucket** segment() { return reinterpret_cast<Bucket**>(this + 1); }
   };
+  static_assert(std::is_trivially_copyable_v<Rest> && sizeof(Rest) == 16);
+
+  /// The same with another number of segments; to.segments of them are kept.
+  static Rest* make_rest(Rest to, Rest* old) {
+    auto* rest = ::new (::operator new(sizeof(Rest) + to.segments * sizeof(Bucket*))) Rest(to);
+    if (old != nullptr) std::copy_n(old->segment(), std::min(old->segments, to.segments), rest->segment());
+    ::operator delete(old);
+    return rest;
+  }
+  void add_segment() {
+    Rest more = *rest_;
+    const std::uint32_t s = more.segments++;
+    rest_ = make_rest(more, rest_);
+    rest_->segment()[s] = static_cast<Bucket*>(::operator new((std::size_t{1} << s) * sizeof(Bucket)));
+  }
+  void drop_segment() {
+    Rest less = *rest_;
+    ::operator delete(rest_->segment()[--less.segments]);
+    rest_ = make_rest(less, rest_);
+  }
 
   static constexpr std::uint32_t kStep = std::max<std::uint32_t>(16 / sizeof(Record), 1);  // 16: malloc's grain
   static std::uint32_t slack(std::uint32_t size) { return std::max(kStep, size / 8); }
@@ -180,7 +208,7 @@ class PeerSet {
   Bucket& bucket(std::uint32_t i) {
     if (i == 0) return first_;
     const auto segment = static_cast<std::uint32_t>(std::bit_width(i)) - 1;
-    return rest_->segments[segment][i - (std::uint32_t{1} << segment)];
+    return rest_->segment()[segment][i - (std::uint32_t{1} << segment)];
   }
   const Bucket& bucket(std::uint32_t i) const { return const_cast<PeerSet*>(this)->bucket(i); }
 
@@ -191,15 +219,38 @@ class PeerSet {
     return i < buckets ? i : i - base;
   }
 
+  static void prefetch(const Bucket& b, std::uint32_t from, std::uint32_t count) {
+    constexpr std::size_t kLine = 64;
+    constexpr std::size_t kLines = 4;
+    const char* at = reinterpret_cast<const char*>(b.records + from);
+    const std::size_t lines = std::min((count * sizeof(Record) + kLine - 1) / kLine, kLines);
+    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(at + i * kLine);
+  }
+
+  static constexpr std::align_val_t kAlign{std::max(alignof(Record), std::size_t{__STDCPP_DEFAULT_NEW_ALIGNMENT__})};
+  static void free_records(Record* records) {
+    if constexpr (alignof(Record) > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+      ::operator delete(records, kAlign);
+    } else {
+      ::operator delete(records);
+    }
+  }
+  static Record* allocate(std::size_t count) {
+    if constexpr (alignof(Record) > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+      return static_cast<Record*>(::operator new(count * sizeof(Record), kAlign));
+    } else {
+      return static_cast<Record*>(::operator new(count * sizeof(Record)));
+    }
+  }
   static void release(Bucket& b) {
-    ::operator delete(b.records);
+    free_records(b.records);
     b = {};
   }
   static void move_to(Bucket& b, std::uint32_t capacity) {
     PN_CHECK(capacity >= b.size && capacity <= UINT16_MAX);
-    auto* records = static_cast<Record*>(::operator new(capacity * sizeof(Record)));
+    Record* records = allocate(capacity);
     if (b.size != 0) std::memcpy(static_cast<void*>(records), b.records, b.size * sizeof(Record));
-    ::operator delete(b.records);
+    free_records(b.records);
     b.records = records;
     b.capacity = static_cast<std::uint16_t>(capacity);
   }
@@ -232,14 +283,10 @@ class PeerSet {
 
   template <class Hasher>
   void split(const Hasher& hasher) {
-    if (!rest_) {
-      rest_ = std::make_unique<Rest>();
-      rest_->size = first_.size;
-      rest_->front = first_.front;
-    }
+    if (rest_ == nullptr) rest_ = make_rest({.buckets = 1, .size = first_.size, .front = first_.front}, nullptr);
     const std::uint32_t added = rest_->buckets;
     const std::uint32_t base = std::bit_floor(added);
-    if (added == base) rest_->segments.push_back(static_cast<Bucket*>(::operator new(base * sizeof(Bucket))));
+    if (added == base) add_segment();
     ++rest_->buckets;
     Bucket& from = bucket(added - base);
     Bucket& to = bucket(added);
@@ -265,15 +312,14 @@ class PeerSet {
     for (std::uint32_t at = 0; at < from.size; ++at) put(to, from.records[at]);
     release(from);
     --rest_->buckets;
-    if (last == base) {
-      ::operator delete(rest_->segments.back());
-      rest_->segments.pop_back();
-    }
-    if (rest_->buckets == 1) rest_.reset();
+    if (last == base) drop_segment();
+    if (rest_->buckets > 1) return;
+    ::operator delete(rest_);
+    rest_ = nullptr;
   }
 
   Bucket first_;
-  std::unique_ptr<Rest> rest_;  // none while one bucket is enough
+  Rest* rest_ = nullptr;  // owned; none while one bucket is enough
 };
 
 }  // namespace peernet::tracker

@@ -32,7 +32,7 @@ OwnershipBits all_owned();
 
 /// Why a request was not served; counted by name, and the words of the error reply.
 enum class TrackerRefusal : std::uint8_t {
-  kTooShort,         ///< less than a request has, or than its action needs: no answer
+  kTooShort,         ///< less than a request has (no answer), or than its action needs
   kTooLong,          ///< more than kMaxTrackerRequest: no answer
   kUnknownAction,    ///< not an action, or one of the extension under a plain connection id
   kBadConnectionId,  ///< not ours, expired, or given to another address

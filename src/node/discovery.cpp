@@ -194,8 +194,8 @@ void Discovery::publish(std::unique_ptr<Publication> publication) {
   publications_.back()->start(shard_.now(), shard_);
 }
 
-void Discovery::withdraw(const ContentId& id) {
-  const auto found = std::ranges::find_if(publications_, [&](const auto& p) { return p->content() == id; });
+void Discovery::withdraw(const SharedContent& content) {
+  const auto found = std::ranges::find_if(publications_, [&](const auto& p) { return &p->content() == &content; });
   if (found == publications_.end()) return;
   (*found)->end(shard_.now(), shard_);
   publications_.erase(found);

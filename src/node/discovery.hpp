@@ -14,6 +14,7 @@
 namespace peernet::node {
 
 class Publication;
+struct SharedContent;
 class TransferState;
 
 /// Who wants to know of a swarm: a get, a share, a question from outside. Called on the first shard's thread.
@@ -50,7 +51,7 @@ class Discovery {
 
   /// A content that this node serves, from now until withdraw().
   void publish(std::unique_ptr<Publication> publication);
-  void withdraw(const ContentId& id);
+  void withdraw(const SharedContent& content);
   /// Made when it is needed first.
   EmbeddedTracker& embedded_tracker();
 

@@ -177,6 +177,7 @@ class Fetch final : public TrackerUser {
   // Trackers.
   bool with_trackers_ = false;  // between join_trackers() and leave_trackers()
   bool trackers_answered_ = false;
+  bool strangers_named_ = false;  // by trackers, nodes that serve it
   std::vector<std::string> trackers_down_;  // that said nothing so far, or no
   Duration tracker_beat_ = std::chrono::seconds(30);
   Instant ask_peers_at_ = Instant::never();

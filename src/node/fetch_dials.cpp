@@ -13,6 +13,7 @@ constexpr std::size_t kMaxDials = 32;
 constexpr std::size_t kFewSources = 4;          // below, trackers are asked for more at once
 constexpr Duration kFirstPause = 1s;            // between such questions; doubled up to the beat
 constexpr Duration kPatienceWithStranger = 2s;  // with an address from a tracker, while others wait for its place
+constexpr Duration kLongestHopefulPause = 4s;
 constexpr Duration kTellStateEvery = 1s;
 constexpr Duration kRestAfterFailure = 5s;
 
@@ -164,6 +165,9 @@ void Fetch::talk_to_trackers(Instant now) {
   if (now < ask_peers_at_) return;
   shard_->discovery().want_peers(*this);
   if (download_->source_count() >= kFewSources) ask_peers_pause_ = tracker_beat_;
+  // Somebody was named and none of them answers: others may be among those that the next reply names.
+  const bool hopeful = download_->source_count() == 0 && strangers_named_;
+  if (hopeful) ask_peers_pause_ = std::min(ask_peers_pause_, kLongestHopefulPause);
   ask_peers_at_ = now + ask_peers_pause_;
   ask_peers_pause_ = std::min(2 * ask_peers_pause_, std::max(tracker_beat_, kFirstPause));
 }
@@ -190,6 +194,7 @@ void Fetch::on_tracker_peers(const wire::NodeAnnounceReply& reply) {
     const wire::NodePeer& peer = reply.peers[i];
     if ((peer.flags & wire::kContentServed) == 0 || peer.node == shard_->context().tag() || knows_node(peer.node))
       continue;
+    strangers_named_ = true;
     add_address(peer.address, false);
   }
 }

@@ -32,7 +32,7 @@ class Publication final : public TrackerUser {
   void end(Instant now, Shard& shard);
   void work(Instant now);
   Instant next_deadline() const { return impatient_at_; }
-  const ContentId& content() const { return options_.content->file.id; }
+  const SharedContent& content() const { return *options_.content; }
   std::uint64_t bytes_sent() const { return options_.content->transfer->bytes_sent.load(std::memory_order_relaxed); }
 
   void on_tracker_announced(const std::string& tracker) override;

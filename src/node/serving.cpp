@@ -49,9 +49,9 @@ void Serving::withdraw(Served& served, wire::LeaveReason reason) {
   });
 }
 
-void Serving::remove(const ContentId& id, wire::LeaveReason reason) {
+void Serving::remove(const SharedContent& content, wire::LeaveReason reason) {
   const auto found =
-      std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content->file.id == id; });
+      std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content.get() == &content; });
   if (found == contents_.end()) return;
   withdraw(**found, reason);
   (*found)->removed = true;

@@ -27,7 +27,7 @@ class Serving {
 
   void add(std::shared_ptr<SharedContent> content);
   /// Tells every receiver (LEAVE) and forgets the content.
-  void remove(const ContentId& id, wire::LeaveReason reason);
+  void remove(const SharedContent& content, wire::LeaveReason reason);
   bool empty() const { return contents_.empty(); }
 
   // What peers say.

@@ -241,8 +241,8 @@ void NodeImpl::withdraw_changed(const std::shared_ptr<SharedContent>& content) {
   const auto left = std::make_shared<std::atomic<std::size_t>>(shards_.size());
   for (const auto& shard : shards_)
     shard->post([content, left](Shard& s) {
-      s.serving().remove(content->file.id, wire::LeaveReason::kSourceChanged);
-      s.discovery().withdraw(content->file.id);
+      s.serving().remove(*content, wire::LeaveReason::kSourceChanged);
+      s.discovery().withdraw(*content);
       s.look_after_peers();
       if (left->fetch_sub(1) != 1) return;
       fail(*content->transfer, {ErrorCode::kIntegrity, 0, "the shared file has changed; it is no longer served"});
@@ -252,8 +252,8 @@ void NodeImpl::withdraw_changed(const std::shared_ptr<SharedContent>& content) {
 void NodeImpl::withdraw(const std::shared_ptr<SharedContent>& content) {
   for (const auto& shard : shards_)
     shard->post([content](Shard& s) {
-      s.serving().remove(content->file.id, wire::LeaveReason::kGoodbye);
-      s.discovery().withdraw(content->file.id);
+      s.serving().remove(*content, wire::LeaveReason::kGoodbye);
+      s.discovery().withdraw(*content);
     });
   content->transfer->finish({.kind = EventKind::kDone, .text = "no longer served"}, Phase::kDone);
 }

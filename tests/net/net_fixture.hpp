@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "peernet/node.hpp"
 
@@ -70,6 +71,17 @@ inline std::unique_ptr<Node> start_node(const NodeConfig& config) {
   auto node = Node::start(config);
   if (!node) ADD_FAILURE() << describe(node.error());
   return node ? std::move(*node) : nullptr;
+}
+
+// True as soon as condition() holds; false if it does not for a long time.
+template <class Condition>
+bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
 }
 
 inline std::uint64_t counter(const Node& node, const std::string& name) {

@@ -3,12 +3,20 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "world.hpp"
 
 namespace peernet::discovery {
 namespace {
 
 using Kind = DiscoveryEvent::Kind;
+
+bool is_announce(ByteSpan reply) {
+  return ByteReader(reply).u32() == static_cast<std::uint32_t>(wire::TrackerAction::kNodeAnnounce);
+}
+bool is_page(ByteSpan reply) {
+  return ByteReader(reply).u32() == static_cast<std::uint32_t>(wire::TrackerAction::kQuery);
+}
 
 /// A node with many contents at three trackers, all settled.
 struct Settled {
@@ -97,6 +105,21 @@ TEST(Failover, TheSubstituteIsNotLeftBeforeTheContentIsListedAgain) {
     ASSERT_GE(places, 2u);
     s.world.run_for(1ms);
   }
+}
+
+TEST(Failover, ASubstituteStaysWhileTheReturnedTrackerConnectsButListsNothing) {
+  Settled s(3, 1s, 1);
+  const std::vector<std::size_t> ranked = s.world.ranked(s.swarms[0]);
+  s.world.trackers[ranked[0]]->dead = true;
+  s.world.run_for(5s);
+  s.world.trackers[ranked[0]]->dead = false;
+  s.world.swallow = [&](std::size_t tracker, ByteSpan reply) { return tracker == ranked[0] && is_announce(reply); };
+  for (int i = 0; i < 300; ++i) {
+    s.world.run_for(100ms);
+    ASSERT_TRUE(s.world.listed(ranked[2], s.swarms[0], s.node));
+  }
+  s.world.swallow = nullptr;
+  EXPECT_TRUE(s.world.run_until(20s, [&] { return s.only_at_homes(); }));
 }
 
 TEST(Failover, WithoutAnyTrackerLittleIsSentAndLessAndLess) {
@@ -251,6 +274,20 @@ TEST(Failover, QueriesMoveOnToATrackerThatAnswers) {
   s.world.nodes[s.node].set->query(s.world.now, s.keys[0]);
   s.world.turn(s.node);
   EXPECT_TRUE(s.world.run_until(10s, [&] { return s.world.nodes[s.node].count(Kind::kListing) == 1; }));
+}
+
+TEST(Failover, QueriesMoveOnFromATrackerThatAnswersOthersOnly) {
+  Settled s(14, 30s, 1);
+  const std::vector<std::size_t> ranked = s.world.ranked(s.swarms[0]);
+  s.world.swallow = [&](std::size_t tracker, ByteSpan reply) { return tracker == ranked[0] && is_page(reply); };
+  s.world.nodes[s.node].set->query(s.world.now, s.keys[0]);
+  for (int second = 0; second < 15; ++second) {
+    s.world.nodes[s.node].set->want_peers(s.world.now, s.keys[0]);  // answered: it is not silent
+    s.world.turn(s.node);
+    s.world.run_for(1s);
+  }
+  EXPECT_EQ(s.world.nodes[s.node].count(Kind::kListing, s.world.trackers[ranked[1]]->name), 1u);
+  EXPECT_EQ(s.world.nodes[s.node].count(Kind::kDown), 0u);
 }
 
 }  // namespace

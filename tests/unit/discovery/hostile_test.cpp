@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "discovery/tracker_client.hpp"
@@ -101,10 +102,10 @@ class Puppet : public testing::Test {
     reply.connection_id = kId;
     return reply;
   }
-  wire::HeartbeatReply beat_reply(const Asked& asked, std::uint32_t unknown = 0) {
+  wire::HeartbeatReply beat_reply(const Asked& asked, std::uint32_t unknown = 0, std::uint32_t beat_ms = 30'000) {
     return {.transaction = asked.header.transaction,
             .epoch = kEpoch,
-            .beat_ms = 30'000,
+            .beat_ms = beat_ms,
             .connection_id = kId,
             .unknown = unknown};
   }
@@ -112,7 +113,7 @@ class Puppet : public testing::Test {
   void answer_honestly(const Asked& asked, std::uint32_t beat_ms = 30'000) {
     if (asked.header.action == TrackerAction::kConnect) reply(connect_reply(asked, beat_ms));
     if (asked.header.action == TrackerAction::kNodeAnnounce) reply(announce_reply(asked, beat_ms));
-    if (asked.header.action == TrackerAction::kHeartbeat) reply(beat_reply(asked));
+    if (asked.header.action == TrackerAction::kHeartbeat) reply(beat_reply(asked, 0, beat_ms));
   }
   /// Contents are listed, everything is answered.
   void settle(std::uint32_t contents = 1, std::uint32_t beat_ms = 30'000) {
@@ -332,6 +333,19 @@ TEST_F(Puppet, AnAnnounceThatIsNeverAnsweredByALivingTrackerIsGivenUpForAWhile) 
   EXPECT_EQ(count(DiscoveryEvent::Kind::kDown), 0u);
   EXPECT_GE(asked(TrackerAction::kNodeAnnounce), 20u);
   EXPECT_LE(asked(TrackerAction::kNodeAnnounce), 60u);
+}
+
+TEST_F(Puppet, AnAnnounceInFlightWhenTheTrackerGoesDownIsMadeAgain) {
+  settle();
+  const auto honest = std::exchange(answer_, nullptr);
+  set_->want_peers(now_, keys_[0]);
+  turn();
+  run_for(10s);
+  ASSERT_EQ(count(DiscoveryEvent::Kind::kDown), 1u);
+  asked_.clear();
+  answer_ = honest;
+  run_for(60s);
+  EXPECT_EQ(count(DiscoveryEvent::Kind::kAnnounced), 2u);
 }
 
 TEST_F(Puppet, WhatIsNotPickedUpIsBounded) {

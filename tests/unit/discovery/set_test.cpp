@@ -145,7 +145,8 @@ TEST(TrackerSet, AChangeDuringAnAnnounceIsNotLost) {
   World world(8, {.delay = 50ms});
   const std::size_t tracker = world.add_tracker(30s);
   const std::size_t node = world.add_node();
-  const ContentKey key = world.add(node, swarm_of(1), {tracker});
+  const ContentState before{.flags = wire::kContentServed, .chunks = kComplete.chunks};
+  const ContentKey key = world.add(node, swarm_of(1), {tracker}, before);
   world.run_for(120ms);  // the announce is on its way
   world.nodes[node].set->update(world.now, key, kComplete);
   world.turn(node);
@@ -223,6 +224,21 @@ TEST(TrackerSet, AContentAddedAgainIsNotSaidGoodbyeTo) {
   world.add(node, swarm_of(1), {tracker});
   world.run_for(5s);
   EXPECT_TRUE(world.listed(tracker, swarm_of(1), node));
+}
+
+TEST(TrackerSet, ALostAnnounceIsNotRepeatedAfterTheGoodbye) {
+  World world(17);
+  const std::size_t tracker = world.add_tracker(30s);
+  const std::size_t node = world.add_node();
+  world.add(node, swarm_of(1), {tracker});
+  world.run_for(1s);
+  world.faults.loss = 1;
+  const ContentKey key = world.add(node, swarm_of(2), {tracker});
+  world.faults.loss = 0;
+  world.nodes[node].set->remove(world.now, key);
+  world.turn(node);
+  world.run_for(5s);
+  EXPECT_FALSE(world.listed(tracker, swarm_of(2), node));
 }
 
 TEST(TrackerSet, AQueryBringsEverybodyPageByPage) {

@@ -107,8 +107,7 @@ void World::serve(SimTracker& tracker, std::size_t index, const Flying& datagram
   std::array<std::byte, wire::kMaxTrackerReply> out;
   const std::size_t size = tracker.core->answer(now, datagram.from, request, out, tracker.counters);
   if (size == 0) return;
-  for (std::size_t node = 0; spy && node < nodes.size(); ++node)
-    if (nodes[node].address == datagram.from) spy(index, node, ByteSpan(out).first(size));
+  if (swallow && swallow(index, ByteSpan(out).first(size))) return;
   send(datagram.to, datagram.from, ByteSpan(out).first(size));
 }
 

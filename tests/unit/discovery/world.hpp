@@ -81,8 +81,8 @@ class World {
   std::vector<SimNode> nodes;
   std::vector<std::unique_ptr<SimTracker>> trackers;
   std::uint64_t sent_by_nodes = 0;
-  /// Sees every datagram from a tracker to a node as it is sent.
-  std::function<void(std::size_t tracker, std::size_t node, ByteSpan)> spy;
+  /// Whether this reply of a tracker is lost, whatever the network does.
+  std::function<bool(std::size_t tracker, ByteSpan reply)> swallow;
 
  private:
   struct Flying {

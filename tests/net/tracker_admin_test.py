@@ -189,6 +189,14 @@ class Http(TrackerTest):
         until(lambda: self.healthy(), 'an answer')
         self.assertIsInstance(self.client(self.tracker.addresses[0]).announce(SWARM, 1000), tuple)
 
+    def test_a_request_may_come_in_pieces(self):
+        with socket.create_connection((self.host, self.port), timeout=DEADLINE_S) as slow:
+            for piece in (b'GET /hea', b'lthz HTTP/1.0\r\n', b'X: y\r\n\r', b'\n'):
+                self.assertTrue(self.healthy())  # nobody waits for it
+                slow.sendall(piece)
+            with slow.makefile('rb') as answer:
+                self.assertIn(b' 200 ', answer.readline())
+
     def healthy(self):
         try:
             return self.get('/healthz')[0] == 200

@@ -7,8 +7,9 @@
 namespace peernet::node {
 namespace {
 
-// Strangers may fill these tables, never the process: at 128 bytes a peer this is a few MiB.
-constexpr tracker::Limits kLimits{.contents = 256, .peers_per_content = 16'384, .peers_per_address = 1024};
+// Strangers may fill these tables, never the process: at 128 bytes a peer this is a few MiB. list() makes room for each
+// content of ours, so that nobody can have others listed here.
+constexpr tracker::Limits kLimits{.contents = 1, .peers_per_content = 16'384, .peers_per_address = 1024};
 
 tracker::CoreOptions core_options(Duration beat) {
   io::SystemRandom random;
@@ -36,6 +37,11 @@ void EmbeddedTracker::announce(Instant now, const Listing& listing, std::uint8_t
 }
 
 void EmbeddedTracker::list(Instant now, Listing listing) {
+  if (ever_listed_++ > 0) {
+    tracker::Limits limits = core_.limits();
+    ++limits.contents;
+    core_.set_limits(limits);
+  }
   announce(now, listing, 0);
   listings_.push_back(std::move(listing));
   refresh_at_ = std::min(refresh_at_, now + core_.times().beat);

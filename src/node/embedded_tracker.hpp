@@ -45,6 +45,7 @@ class EmbeddedTracker {
 
   tracker::TrackerCore core_;
   std::vector<Listing> listings_;
+  std::uint64_t ever_listed_ = 0;
   Instant refresh_at_ = Instant::never();
   std::uint32_t rate_kib_ = 0;
 };

@@ -127,6 +127,21 @@ TEST_P(TrackerNodeTest, AStockClientIsAnsweredOnTheNodesOwnPort) {
   get(text_);  // and nodes still find each other
 }
 
+TEST_P(TrackerNodeTest, StrangersCannotListContentsThatThisNodeDoesNotShare) {
+  share(1000);
+  Stranger stranger(port_);
+  const std::uint64_t id = stranger.connect(true);
+  std::array<std::byte, wire::kMaxTrackerRequest> request{};
+  wire::NodeAnnounce announce;
+  announce.swarm = swarm();
+  announce.swarm[0] ^= std::byte{1};
+  const std::size_t size = wire::encode(request, {id, wire::TrackerAction::kNodeAnnounce, 1}, announce);
+  const auto reply = wire::decode_tracker_reply(stranger.ask(ByteSpan(request).first(size)));
+  ASSERT_TRUE(reply);
+  EXPECT_TRUE(std::holds_alternative<wire::ErrorReply>(*reply));
+  EXPECT_EQ(counter(*source_, "tracker_too_many_contents"), 1u);
+}
+
 TEST_P(TrackerNodeTest, TheSharingNodeIsListedAndGoneWithItsShare) {
   share(1000);
   const auto asker = start_node(config());

@@ -1,5 +1,7 @@
 #include "tracker/connection_ids.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "crypto/siphash.hpp"
 
@@ -9,13 +11,23 @@ namespace {
 // Never equal to the magic number of a connect request, and never the first byte of another protocol on the same port.
 constexpr std::uint64_t kTopBit = std::uint64_t{1} << 63;
 
+// What an id is bound to. A node asks from one port. A stock client has several sockets, of several addresses of its
+// network where it uses IPv6 privacy addresses, and uses one id for all of them (libtorrent does).
+Address bound_part(Address address, IdKind kind) {
+  if (kind == IdKind::kExtended) return address;
+  address.port = 0;
+  if (!address.is_v4()) std::fill(address.ip.begin() + 8, address.ip.end(), std::byte{0});
+  return address;
+}
+
 std::int64_t minute_of(Instant now) {
   return now.ns() / std::chrono::duration_cast<Duration>(1min).count();
 }
 
 }  // namespace
 
-std::uint64_t ConnectionIds::hash(std::int64_t minute, const Address& address, IdKind kind) const {
+std::uint64_t ConnectionIds::hash(std::int64_t minute, const Address& whole, IdKind kind) const {
+  const Address address = bound_part(whole, kind);
   ByteArray<16 + 2 + 1 + 8> input;
   ByteWriter w(input);
   w.bytes(address.ip);

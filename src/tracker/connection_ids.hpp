@@ -1,5 +1,6 @@
 // Connection ids that need no memory: a keyed hash of the asker's address and the minute, as BEP 15 suggests. Whoever
-// shows one has received a datagram at that address within the last two minutes.
+// shows one has received a datagram at that address within the last two minutes. Extended ids are bound to address and
+// port, plain ones to the IPv4 address or the IPv6 /64.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ class ConnectionIds {
   bool valid(Instant now, const Address& from, IdKind kind, std::uint64_t id) const;
 
  private:
-  std::uint64_t hash(std::int64_t minute, const Address& address, IdKind kind) const;
+  std::uint64_t hash(std::int64_t minute, const Address& whole, IdKind kind) const;
   Hash128 key_;
 };
 

@@ -37,7 +37,7 @@ enum class TrackerRefusal : std::uint8_t {
   kUnknownAction,    ///< not an action, or one of the extension under a plain connection id
   kBadConnectionId,  ///< not ours, expired, or given to another address
   kPortZero,         ///< an announce with port 0
-  kBadEvent,         ///< an announce with an event above 3
+  kBadEvent,         ///< an announce with an event above 4
   kEmptyScrape,      ///< no info hash
   kMalformed,        ///< lengths that contradict each other, values out of range
   kCount

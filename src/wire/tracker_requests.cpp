@@ -159,8 +159,8 @@ std::expected<AnnounceRequest, TrackerRefusal> decode_announce(ByteSpan datagram
   request.numwant = static_cast<std::int32_t>(r.u32());
   request.port = r.u16();
   if (request.port == 0) return std::unexpected(TrackerRefusal::kPortZero);
-  if (event > static_cast<std::uint32_t>(AnnounceEvent::kStopped)) return std::unexpected(TrackerRefusal::kBadEvent);
-  request.event = static_cast<AnnounceEvent>(event);
+  if (event > kPausedEvent) return std::unexpected(TrackerRefusal::kBadEvent);
+  request.event = event == kPausedEvent ? AnnounceEvent::kNone : static_cast<AnnounceEvent>(event);
   if (datagram.size() > kAnnounceRequestSize) request.url_bytes = url_bytes_of(datagram.subspan(kAnnounceRequestSize));
   return request;
 }

@@ -27,6 +27,8 @@ enum class TrackerAction : std::uint32_t {
 };
 
 enum class AnnounceEvent : std::uint32_t { kNone = 0, kCompleted = 1, kStarted = 2, kStopped = 3 };
+/// libtorrent's word for a partial seed (BEP 21, which names no number for UDP): taken as kNone.
+inline constexpr std::uint32_t kPausedEvent = 4;
 
 inline constexpr std::size_t kConnectRequestSize = 16;
 inline constexpr std::size_t kConnectReplySize = 16;

@@ -45,8 +45,6 @@ TEST(TrackerHostile, NobodyGuessesAConnectionId) {
 TEST(TrackerHostile, AnotherAddressOrKindOrAStaleIdOpensNothing) {
   Tracker t;
   const Address from = v4(1, 9);
-  Address other_port = from;
-  other_port.port = 10;
   Address mapped_not = v6(0, 0, 9);
   std::copy_n(from.ip.begin() + 12, 4, mapped_not.ip.begin() + 12);
   const std::uint64_t id = t.connect(from, false);
@@ -61,11 +59,32 @@ TEST(TrackerHostile, AnotherAddressOrKindOrAStaleIdOpensNothing) {
   for (const std::uint64_t wrong : {std::uint64_t{0}, wire::kTrackerMagic, id ^ 1, t.connect(from, true)})
     refuse(from, wrong);
   refuse(v4(2, 9), id);
-  refuse(other_port, id);
   refuse(mapped_not, id);
   t.now += 120s;
   refuse(from, id);
   EXPECT_EQ(t.core.totals().contents, 0u);
+}
+
+TEST(TrackerHostile, APlainIdIsGoodForAllSocketsOfItsHostAndAnExtendedOneForOne) {
+  Tracker t;
+  const auto opens = [&](const Address& address, std::uint64_t id, std::uint32_t action) {
+    const auto datagram = action == 1 ? announce_with(id) : request(id, action, 200);
+    return text_in(t.ask(address, datagram)) != wire::text_of(TrackerRefusal::kBadConnectionId);
+  };
+  const std::uint64_t plain = t.connect(v4(1, 9), false);
+  EXPECT_TRUE(opens(v4(1, 10), plain, 1));
+  const std::uint64_t extended = t.connect(v4(1, 9), true);
+  EXPECT_TRUE(opens(v4(1, 9), extended, 65));
+  EXPECT_FALSE(opens(v4(1, 10), extended, 65));
+  // Privacy addresses of one network.
+  Address neighbour = v6(1, 1, 9);
+  neighbour.ip[15] ^= std::byte{0x55};
+  Address stranger = v6(1, 1, 9);
+  stranger.ip[7] ^= std::byte{1};
+  const std::uint64_t plain6 = t.connect(v6(1, 1, 9), false);
+  EXPECT_TRUE(opens(neighbour, plain6, 1));
+  EXPECT_FALSE(opens(stranger, plain6, 1));
+  EXPECT_FALSE(opens(neighbour, t.connect(v6(1, 1, 9), true), 65));
 }
 
 TEST(TrackerHostile, UnderAPlainIdThereIsNoExtension) {
@@ -138,7 +157,7 @@ TEST(TrackerHostile, FieldsOutOfRangeAreRefusedByName) {
   };
   say(TrackerRefusal::kPortZero, announce_with(t.connect(from, false), 0));
   auto event = announce_with(t.connect(from, false));
-  event[83] = std::byte{4};
+  event[83] = std::byte{5};
   say(TrackerRefusal::kBadEvent, event);
   say(TrackerRefusal::kEmptyScrape, request(t.connect(from, false), 2, 16));
   auto beat = request(t.connect(from, true), 65, 600);

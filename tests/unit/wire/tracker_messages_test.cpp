@@ -155,7 +155,8 @@ TEST(AnnounceRequest, RefusesPortZeroUnknownEventsAndLess) {
     EXPECT_EQ(refusal(decode_announce(first(good, n))), TrackerRefusal::kTooShort) << n;
   EXPECT_EQ(refusal(decode_announce(changed(good, 97, 0))), TrackerRefusal::kPortZero);
   EXPECT_TRUE(decode_announce(changed(changed(good, 97, 0), 96, 1)));
-  EXPECT_EQ(refusal(decode_announce(changed(good, 83, 4))), TrackerRefusal::kBadEvent);
+  EXPECT_EQ(decode_announce(changed(good, 83, 4))->event, AnnounceEvent::kNone);  // "paused", of partial seeds
+  EXPECT_EQ(refusal(decode_announce(changed(good, 83, 5))), TrackerRefusal::kBadEvent);
   EXPECT_EQ(refusal(decode_announce(changed(good, 80, 1))), TrackerRefusal::kBadEvent);
 }
 

@@ -54,13 +54,14 @@ struct Event {
 
 /// A node as a tracker lists it.
 struct SwarmMember {
-  std::string address;       ///< as the tracker sees it
-  std::string node;          ///< the first 16 bytes of its id, raw
-  bool complete = false;     ///< has every chunk
-  bool served = false;       ///< may be asked for chunks
-  double age_seconds = 0;    ///< since it was last heard of
-  std::uint64_t rate = 0;    ///< its measured upload rate, bytes per second
-  std::uint32_t chunks = 0;  ///< of the content, 0: it does not know yet
+  std::string address;                       ///< as the tracker sees it
+  std::vector<std::string> other_addresses;  ///< at which it is listed, too
+  std::string node;                          ///< the first 16 bytes of its id, raw
+  bool complete = false;                     ///< has every chunk
+  bool served = false;                       ///< may be asked for chunks
+  double age_seconds = 0;                    ///< since it was last heard of
+  std::uint64_t rate = 0;                    ///< its measured upload rate, bytes per second
+  std::uint32_t chunks = 0;                  ///< of the content, 0: it does not know yet
   /// 128 bits, the first is bit 7 of the first byte. Up to 128 chunks bit i is chunk i; of more, bit i is set when all
   /// chunks from i * chunks / 128 to before (i + 1) * chunks / 128 are there. All set when complete.
   std::array<std::byte, 16> owned{};

@@ -35,9 +35,14 @@ std::size_t complete_count(const SwarmListing& listing) {
   return static_cast<std::size_t>(std::ranges::count_if(listing.members, &SwarmMember::complete));
 }
 
+std::string address_of(const SwarmMember& member) {
+  return member.other_addresses.empty() ? member.address
+                                        : fmt::format("{} (+{})", member.address, member.other_addresses.size());
+}
+
 std::vector<SwarmMember> sorted(const SwarmListing& listing) {
   std::vector<SwarmMember> out = listing.members;
-  std::ranges::stable_sort(out, [](const SwarmMember& a, const SwarmMember& b) {
+  std::ranges::sort(out, [](const SwarmMember& a, const SwarmMember& b) {
     return a.fraction != b.fraction ? a.fraction > b.fraction : a.address < b.address;
   });
   return out;
@@ -61,10 +66,10 @@ std::string ownership_bar(const SwarmMember& member, std::size_t width) {
 std::string status_text(const SwarmListing& listing) {
   const std::vector<SwarmMember> members = sorted(listing);
   std::size_t columns = 0;
-  for (const SwarmMember& member : members) columns = std::max(columns, member.address.size());
+  for (const SwarmMember& member : members) columns = std::max(columns, address_of(member).size());
   std::string out;
   for (const SwarmMember& member : members)
-    out += fmt::format("{:<{}}  [{}] {:>3.0f} %  {:>10}  heard {} ago{}\n", printable(member.address), columns,
+    out += fmt::format("{:<{}}  [{}] {:>3.0f} %  {:>10}  heard {} ago{}\n", printable(address_of(member)), columns,
                        ownership_bar(member, kBarWidth), std::floor(member.fraction * 100),
                        format_rate(static_cast<double>(member.rate)), format_duration(member.age_seconds),
                        member.served ? "" : ", receives only");
@@ -81,6 +86,7 @@ std::string status_json(const SwarmListing& listing) {
   for (const SwarmMember& member : sorted(listing)) {
     const std::string_view owned(reinterpret_cast<const char*>(member.owned.data()), member.owned.size());
     nodes.push_back(Json{{"address", member.address},
+                         {"other_addresses", member.other_addresses},
                          {"node", hex(member.node)},
                          {"complete", member.complete},
                          {"served", member.served},

@@ -79,10 +79,11 @@ void Fetch::on_established(Peer& peer) {
     shard_->close(peer, wire::CloseCode::kSelf, "this is me");
     return;
   }
-  for (const Source& source : sources_) {
-    Peer* other = source.peer ? shard_->peer(source.peer) : nullptr;
-    if (other == nullptr || other == &peer || other->session.peer() != peer.session.peer()) continue;
-    // The same node by another of its addresses: one session is enough.
+  for (const Dial& dial : dials_) {
+    const Peer* other = dial.peer ? shard_->peer(dial.peer) : nullptr;
+    const bool open = other != nullptr && other != &peer && !other->dead && other->session.established();
+    if (!open || other->session.peer() != peer.session.peer()) continue;
+    // The same node by another of its addresses, perhaps about to join: one session is enough.
     shard_->close(peer, wire::CloseCode::kDuplicateSession, "another session of this pair stays");
     return;
   }

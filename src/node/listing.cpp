@@ -44,14 +44,28 @@ void ListingQuestion::on_tracker_listing(const std::string& tracker, const wire:
   {
     const std::scoped_lock lock(mutex_);
     if (done_) return;
-    if (listing_.tracker != tracker) listing_ = {.tracker = tracker};
+    if (listing_.tracker != tracker) {
+      listing_ = {.tracker = tracker};
+      places_.clear();
+    }
     listing_.legacy_seeders = reply.legacy_seeders;
     listing_.legacy_leechers = reply.legacy_leechers;
-    for (std::size_t i = 0; i < reply.nodes.size(); ++i) listing_.members.push_back(member_of(reply.nodes[i]));
+    for (std::size_t i = 0; i < reply.nodes.size(); ++i) add(member_of(reply.nodes[i]));
     if (reply.cursor != 0 && listing_.members.size() < kMaxListed) return;
     done_ = true;
   }
   changed_.notify_all();
+}
+
+// A node with several addresses is listed at each of them, and what changes between two pages may be on both.
+void ListingQuestion::add(SwarmMember member) {
+  const auto [place, fresh] = places_.try_emplace(member.node, listing_.members.size());
+  if (fresh) return listing_.members.push_back(std::move(member));
+  SwarmMember& known = listing_.members[place->second];
+  known.age_seconds = std::min(known.age_seconds, member.age_seconds);
+  if (known.address != member.address &&
+      std::ranges::find(known.other_addresses, member.address) == known.other_addresses.end())
+    known.other_addresses.push_back(std::move(member.address));
 }
 
 void ListingQuestion::without(const std::string& tracker) {

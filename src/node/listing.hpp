@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "node/discovery.hpp"
@@ -29,6 +30,7 @@ class ListingQuestion final : public TrackerUser {
   void on_tracker_refused(const std::string& tracker, const std::string&) override { without(tracker); }
 
  private:
+  void add(SwarmMember member);
   void without(const std::string& tracker);
 
   Link link_;
@@ -36,6 +38,7 @@ class ListingQuestion final : public TrackerUser {
   std::condition_variable changed_;
   // guarded by mutex_
   SwarmListing listing_;
+  std::unordered_map<std::string, std::size_t> places_;  // node -> index in listing_.members
   std::vector<std::string> without_;
   bool done_ = false;
 };

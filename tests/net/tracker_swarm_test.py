@@ -265,6 +265,16 @@ class Status(SwarmTest):
         share.stop(signal.SIGKILL)
         self.assert_one_sentence(self.ends(self.start('status', share.link, '--timeout', '2'), 4))
 
+    def test_a_node_with_several_addresses_is_one_source_and_one_line(self):
+        data = random_bytes(3 * MIB)
+        share = self.share(self.make('data', data), '--listen', '0.0.0.0:0', '--advertise', '127.0.0.1', '--advertise', '127.0.0.2', *BEAT)
+        listing = self.status(share.link)
+        self.assertEqual((listing['complete'], len(listing['nodes'])), (1, 1))
+        self.assertEqual(len(listing['nodes'][0]['other_addresses']), 1)
+        get = self.got(share.link, '-o', 'copy', '--progress', 'json')
+        self.assert_file(self.at('copy'), data)
+        self.assertEqual(max(event.get('sources', 0) for event in get.events()), 1)
+
     def test_who_asks_is_not_listed(self):
         share = self.share(self.make('data', random_bytes(1000)), *BEAT)
         for _ in range(3):

@@ -59,6 +59,14 @@ TEST(StatusText, HasALineForEachNodeAndOneOfTotals) {
   EXPECT_THAT(status_text(listing), HasSubstr("0 and 3 BitTorrent clients"));
 }
 
+TEST(StatusText, ANodeWithSeveralAddressesIsOneNode) {
+  SwarmListing listing;
+  listing.members = {complete()};
+  listing.members[0].other_addresses = {"192.0.2.7:7000", "192.0.2.8:7000"};
+  EXPECT_THAT(status_text(listing), HasSubstr("[2001:db8::1]:7000 (+2)  ["));
+  EXPECT_EQ(nlohmann::json::parse(status_json(listing))["nodes"][0]["other_addresses"].size(), 2u);
+}
+
 TEST(StatusText, NearlyCompleteIsNotShownAsComplete) {
   SwarmListing listing;
   SwarmMember nearly = member(1000, {});

@@ -61,8 +61,11 @@ void sort_unique(std::vector<SwarmSummary>& swarms) {
 
 void keep_largest(std::vector<SwarmSummary>& swarms, std::size_t limit) {
   sort_unique(swarms);
-  std::stable_sort(swarms.begin(), swarms.end(),
-                   [](const auto& a, const auto& b) { return peers_of(a) > peers_of(b); });
+  std::sort(swarms.begin(), swarms.end(), [](const auto& a, const auto& b) {
+    const std::uint64_t in_a = peers_of(a);
+    const std::uint64_t in_b = peers_of(b);
+    return in_a != in_b ? in_a > in_b : a.swarm < b.swarm;
+  });
   if (swarms.size() > limit) swarms.resize(limit);
 }
 

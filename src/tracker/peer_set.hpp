@@ -36,7 +36,7 @@ class PeerSet {
   ~PeerSet() {
     for (std::uint32_t i = 0; i < bucket_count(); ++i) release(bucket(i));
     if (rest_ == nullptr) return;
-    for (std::uint32_t s = 0; s < rest_->segments; ++s) ::operator delete(rest_->segment()[s]);
+    for (std::uint32_t s = kNearRounds; s < rest_->rounds; ++s) ::operator delete(rest_->far()[s - kNearRounds]);
     ::operator delete(rest_);
   }
 
@@ -171,35 +171,46 @@ class PeerSet {
   };
   static_assert(sizeof(Bucket) == 16);
 
-  /// Buckets 1 and on, in segments that never move: segment s has the 2^s buckets from 2^s on, one round of doubling.
-  /// The pointers to them stand behind the numbers in one block, so that a lookup has one cache miss less.
+  /// Buckets 1 and on: round r of doubling adds the 2^r buckets from 2^r on. Those of the first rounds stand in this
+  /// very block (a lookup costs one cache and page miss, and no more), those of later ones in segments that never move.
+  static constexpr std::uint32_t kNearRounds = 6;
   struct Rest {
     std::uint32_t buckets = 1;  // bucket 0 counted too
     std::uint32_t size = 0;
     std::uint32_t front = 0;
-    std::uint32_t segments = 0;
-    // Owned, as are the segments; raw because buckets are constructed when they come into use.
-    Bucket** segment() { return reinterpret_cast<Bucket**>(this + 1); }
+    std::uint32_t rounds = 0;  // there is room for 2^rounds buckets
+    // Behind this: the near buckets but bucket 0, then pointers to the far segments; all owned. Raw, because a bucket
+    // is constructed when it comes into use.
+    Bucket* near() { return reinterpret_cast<Bucket*>(this + 1) - 1; }
+    Bucket** far() { return reinterpret_cast<Bucket**>(near() + near_count(rounds)); }
   };
-  static_assert(std::is_trivially_copyable_v<Rest> && sizeof(Rest) == 16);
+  static_assert(std::is_trivially_copyable_v<Rest> && sizeof(Rest) == sizeof(Bucket));
 
-  /// The same with another number of segments; to.segments of them are kept.
-  static Rest* make_rest(Rest to, Rest* old) {
-    auto* rest = ::new (::operator new(sizeof(Rest) + to.segments * sizeof(Bucket*))) Rest(to);
-    if (old != nullptr) std::copy_n(old->segment(), std::min(old->segments, to.segments), rest->segment());
-    ::operator delete(old);
-    return rest;
+  static std::size_t near_count(std::uint32_t rounds) { return std::size_t{1} << std::min(rounds, kNearRounds); }
+  static std::size_t bytes_of(std::uint32_t rounds) {
+    const std::uint32_t far = rounds - std::min(rounds, kNearRounds);
+    return near_count(rounds) * sizeof(Bucket) + far * sizeof(Bucket*);
   }
-  void add_segment() {
-    Rest more = *rest_;
-    const std::uint32_t s = more.segments++;
-    rest_ = make_rest(more, rest_);
-    rest_->segment()[s] = static_cast<Bucket*>(::operator new((std::size_t{1} << s) * sizeof(Bucket)));
+  void set_rounds(std::uint32_t rounds) {
+    auto* block = static_cast<Rest*>(::operator new(bytes_of(rounds)));
+    std::memcpy(static_cast<void*>(block), rest_, std::min(bytes_of(rounds), bytes_of(rest_->rounds)));
+    block->rounds = rounds;
+    ::operator delete(std::exchange(rest_, block));
   }
-  void drop_segment() {
-    Rest less = *rest_;
-    ::operator delete(rest_->segment()[--less.segments]);
-    rest_ = make_rest(less, rest_);
+  void begin_rest() {
+    rest_ = ::new (::operator new(bytes_of(0))) Rest{.buckets = 1, .size = first_.size, .front = first_.front};
+  }
+  void add_round() {
+    const std::uint32_t round = rest_->rounds;
+    set_rounds(round + 1);
+    if (round >= kNearRounds)
+      rest_->far()[round - kNearRounds] =
+          static_cast<Bucket*>(::operator new((std::size_t{1} << round) * sizeof(Bucket)));
+  }
+  void drop_round() {
+    const std::uint32_t round = rest_->rounds - 1;
+    if (round >= kNearRounds) ::operator delete(rest_->far()[round - kNearRounds]);
+    set_rounds(round);
   }
 
   static constexpr std::uint32_t kStep = std::max<std::uint32_t>(16 / sizeof(Record), 1);  // 16: malloc's grain
@@ -207,8 +218,9 @@ class PeerSet {
 
   Bucket& bucket(std::uint32_t i) {
     if (i == 0) return first_;
-    const auto segment = static_cast<std::uint32_t>(std::bit_width(i)) - 1;
-    return rest_->segment()[segment][i - (std::uint32_t{1} << segment)];
+    if (i >> kNearRounds == 0) return rest_->near()[i];
+    const auto round = static_cast<std::uint32_t>(std::bit_width(i)) - 1;
+    return rest_->far()[round - kNearRounds][i - (std::uint32_t{1} << round)];
   }
   const Bucket& bucket(std::uint32_t i) const { return const_cast<PeerSet*>(this)->bucket(i); }
 
@@ -283,10 +295,10 @@ class PeerSet {
 
   template <class Hasher>
   void split(const Hasher& hasher) {
-    if (rest_ == nullptr) rest_ = make_rest({.buckets = 1, .size = first_.size, .front = first_.front}, nullptr);
+    if (rest_ == nullptr) begin_rest();
     const std::uint32_t added = rest_->buckets;
     const std::uint32_t base = std::bit_floor(added);
-    if (added == base) add_segment();
+    if (added == base) add_round();
     ++rest_->buckets;
     Bucket& from = bucket(added - base);
     Bucket& to = bucket(added);
@@ -312,7 +324,7 @@ class PeerSet {
     for (std::uint32_t at = 0; at < from.size; ++at) put(to, from.records[at]);
     release(from);
     --rest_->buckets;
-    if (last == base) drop_segment();
+    if (last == base) drop_round();
     if (rest_->buckets > 1) return;
     ::operator delete(rest_);
     rest_ = nullptr;

@@ -82,7 +82,7 @@ TEST(TrackerThreads, AnswerVisitAndSweepAtOnce) {
   std::vector<std::thread> threads;
   for (std::uint32_t number = 0; number < 3; ++number) {
     threads.emplace_back([&core, &speaking, number] {
-      Voice(core, number).speak(4000);
+      Voice(core, number).speak(2000);
       --speaking;
     });
   }

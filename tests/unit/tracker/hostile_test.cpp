@@ -60,6 +60,7 @@ TEST(TrackerHostile, AnotherAddressOrKindOrAStaleIdOpensNothing) {
     refuse(from, wrong);
   refuse(v4(2, 9), id);
   refuse(mapped_not, id);
+  refuse(v4(1, 0), t.connect(v4(1, 0), true));  // bound to port 0, as plain ones are: the kind alone tells them apart
   t.now += 120s;
   refuse(from, id);
   EXPECT_EQ(t.core.totals().contents, 0u);

@@ -63,7 +63,16 @@ TEST(TrackerLimits, PeersOfAnAddressCountOverAllContentsAndKinds) {
   EXPECT_EQ(refused(v6(2, 99, 9), 1), "");
   for (std::uint32_t i = 0; i < 100; ++i) EXPECT_EQ(refused(Address::v4(127, 0, 0, 1, 9), i), "");  // exempt
   EXPECT_EQ(t.count(Event::kTooManyPeersOfAddress), 2u);
-  // Silence, goodbyes and stops give the places back.
+  // Stops, goodbyes and silence give the places back.
+  wire::AnnounceRequest stop = leecher(1);
+  stop.event = wire::AnnounceEvent::kStopped;
+  t.announce(v4(1, 9), stop);
+  EXPECT_EQ(refused(v4(1, 9), 3), "");
+  EXPECT_EQ(refused(v4(1, 9), 4), "too many peers of this address");
+  wire::NodeAnnounce leave = node_announce(swarm_number(1), 1, true);
+  leave.flags |= wire::kContentLeft;
+  t.beat(v4(1, 9), heartbeat_of(leave, {swarm_number(1)}));
+  EXPECT_EQ(refused(v4(1, 9), 4), "");
   t.pass(3000s);
   for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(refused(v4(1, 9), i), "");
   t.core.check_invariants();

@@ -27,7 +27,7 @@ void Download::want_page(Item item, std::uint32_t length) {
     if (page.item == item) return;
   for (const Assembly& assembly : assemblies_)
     if (assembly.state != AssemblyState::kFree && assembly.item == item) return;
-  pages_.push_back({item, length});
+  pages_.push_back({.item = item, .length = length});
 }
 
 void Download::begin_chunks(const Chunks& chunks) {
@@ -40,6 +40,7 @@ void Download::begin_chunks(const Chunks& chunks) {
   present_ = content::ChunkMap(chunks.count);
   busy_ = content::ChunkMap(chunks.count);
   verifiable_ = content::ChunkMap(chunks.count);
+  disputed_ = content::ChunkMap(chunks.count);
   // Taken now, so that no assembly allocates when it is used for the first time in the middle of a transfer.
   const std::uint32_t longest = chunks.count > 1 ? chunks.bytes : chunks.last_bytes;
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(chunks.assemblies, chunks.count); ++i)
@@ -252,6 +253,10 @@ void Download::give_back_all(SourceIndex source, bool session_ended) {
     request.state = RequestState::kCancelled;
     cancels_.push_back(id_of(slot));
   }
+  if (!session_ended) return;
+  for (Assembly& assembly : assemblies_)  // the rest would be another's
+    if (assembly.state == AssemblyState::kFilling && assembly.disputed && assembly.first_source == source)
+      start_anew(assembly);
 }
 
 // ---------------------------------------------------------------------------------------------- assemblies
@@ -266,6 +271,14 @@ std::uint32_t Download::length(AssemblyIndex assembly) const {
 std::optional<SourceIndex> Download::sole_source(AssemblyIndex assembly) const {
   if (at(assembly).several_sources) return std::nullopt;
   return at(assembly).first_source;
+}
+
+void Download::start_anew(Assembly& assembly) {
+  PN_CHECK(assembly.live_requests == 0);
+  assembly.received.clear();
+  assembly.asked.clear();
+  assembly.received_bytes = 0;
+  assembly.several_sources = false;
 }
 
 void Download::free_assembly(Assembly& assembly) {
@@ -291,11 +304,14 @@ void Download::on_bad(Instant now, AssemblyIndex index) {
     sources_[assembly.first_source.value()].score.on_failure(now, rng_);
   const Item item = assembly.item;
   const std::uint32_t length = assembly.length;
+  const bool disputed = assembly.disputed || assembly.several_sources;
   free_assembly(assembly);
   if (item.table == TableId::kChunks) {
     search_from_ = std::min(search_from_, item.index);
+    if (disputed) disputed_.set(ChunkIndex(item.index));
   } else {
     want_page(item, length);
+    pages_.back().disputed = disputed;
   }
 }
 

@@ -133,7 +133,8 @@ class Download {
   std::optional<SourceIndex> sole_source(AssemblyIndex assembly) const;
   /// Verified: a page's assembly is free again, a chunk's waits for on_written.
   void on_verified(AssemblyIndex assembly);
-  /// Wrong bytes: they are thrown away and asked for again.
+  /// Wrong bytes: they are thrown away and asked for again; if they were from several sources, then of one alone, so
+  /// that a second time it is known who lies.
   void on_bad(Instant now, AssemblyIndex assembly);
   /// A chunk is written: it is present and its buffer free.
   void on_written(AssemblyIndex assembly);
@@ -166,6 +167,7 @@ class Download {
     std::uint16_t live_requests = 0;
     SourceIndex first_source;
     bool several_sources = false;
+    bool disputed = false;  // was wrong when pieced together from several: now from one source, who is then to blame
   };
 
   struct Request {
@@ -190,6 +192,7 @@ class Download {
   struct Page {
     Item item;
     std::uint32_t length = 0;
+    bool disputed = false;
   };
 
   // A request id is, from its high bits: generation 14, download 10, slot 8. Several downloads share one session.
@@ -202,7 +205,9 @@ class Download {
   Request* live_request(SourceIndex source, RequestId id);
   const Request* live_request(SourceIndex source, RequestId id) const;
   bool source_has(const Source& source, Item item) const;
-  std::optional<AssemblyIndex> assembly_to_continue(const Source& source) const;
+  std::optional<AssemblyIndex> assembly_to_continue(Instant now, SourceIndex source);
+  bool may_continue(Instant now, const Assembly& assembly, SourceIndex source) const;
+  static void start_anew(Assembly& assembly);
   std::optional<AssemblyIndex> start_assembly(const Source& source);
   std::optional<ChunkIndex> pick_chunk(const Source& source);
   std::optional<SourceIndex> pick_source(Instant now) const;
@@ -229,6 +234,7 @@ class Download {
   content::ChunkMap present_;
   content::ChunkMap busy_;  // an assembly holds it
   content::ChunkMap verifiable_;
+  content::ChunkMap disputed_;
   std::vector<Page> pages_;  // wanted, not yet in an assembly
   std::vector<Assembly> assemblies_;
   std::vector<Request> requests_;

@@ -61,11 +61,23 @@ std::optional<SourceIndex> Download::pick_source(Instant now) const {
   return best;
 }
 
-std::optional<AssemblyIndex> Download::assembly_to_continue(const Source& source) const {
+// A disputed one belongs to whoever began it, until that source cannot go on.
+bool Download::may_continue(Instant now, const Assembly& assembly, SourceIndex source) const {
+  if (assembly.state != AssemblyState::kFilling || !source_has(sources_[source.value()], assembly.item)) return false;
+  const bool untouched = assembly.received_bytes == 0 && assembly.live_requests == 0;
+  if (!assembly.disputed || untouched || assembly.first_source == source)
+    return !assembly.asked.contains({0, assembly.length});
+  const Source& first = sources_[assembly.first_source.value()];
+  const bool able = first.used && source_has(first, assembly.item) && !first.score.suspended(now);
+  return assembly.live_requests == 0 && !able;
+}
+
+std::optional<AssemblyIndex> Download::assembly_to_continue(Instant now, SourceIndex source) {
   for (std::size_t i = 0; i < assemblies_.size(); ++i) {
-    const Assembly& a = assemblies_[i];
-    if (a.state != AssemblyState::kFilling || a.asked.contains({0, a.length})) continue;
-    if (source_has(source, a.item)) return AssemblyIndex(static_cast<std::uint16_t>(i));
+    Assembly& assembly = assemblies_[i];
+    if (!may_continue(now, assembly, source)) continue;
+    if (assembly.disputed && assembly.first_source != source) start_anew(assembly);
+    return AssemblyIndex(static_cast<std::uint16_t>(i));
   }
   return std::nullopt;
 }
@@ -90,9 +102,11 @@ std::optional<AssemblyIndex> Download::start_assembly(const Source& source) {
   if (free == usable.end()) return std::nullopt;
   Item item;
   std::uint32_t length = 0;
+  bool disputed = false;
   if (!pages_.empty()) {
     item = pages_.front().item;
     length = pages_.front().length;
+    disputed = pages_.front().disputed;
     pages_.erase(pages_.begin());
   } else {
     if (!begun_) return std::nullopt;
@@ -100,17 +114,16 @@ std::optional<AssemblyIndex> Download::start_assembly(const Source& source) {
     if (!chunk) return std::nullopt;
     item = {TableId::kChunks, chunk->value()};
     length = chunk_length(*chunk);
+    disputed = disputed_.test(*chunk);
     busy_.set(*chunk);
   }
   make_room(*free, length);
   free->state = AssemblyState::kFilling;
   free->item = item;
   free->length = length;
-  free->received.clear();
-  free->asked.clear();
-  free->received_bytes = 0;
+  free->disputed = disputed;
   free->live_requests = 0;
-  free->several_sources = false;
+  start_anew(*free);
   return AssemblyIndex(static_cast<std::uint16_t>(free - usable.begin()));
 }
 
@@ -123,7 +136,7 @@ std::optional<RequestPlan> Download::next_request(Instant now) {
 
 std::optional<RequestPlan> Download::request_from(Instant now, SourceIndex source_index) {
   Source& source = sources_[source_index.value()];
-  std::optional<AssemblyIndex> index = assembly_to_continue(source);
+  std::optional<AssemblyIndex> index = assembly_to_continue(now, source_index);
   if (!index) index = start_assembly(source);
   if (!index) return std::nullopt;
   Assembly& assembly = at(*index);

@@ -49,6 +49,67 @@ TEST(Download, AsksForNothingWithoutASource) {
   EXPECT_FALSE(d.next_request(at(0s)));
 }
 
+// Delivers everything that is asked until an assembly is whole; who sent what is noted.
+AssemblyIndex fill(Download& d, Instant now, std::map<SourceIndex, std::uint64_t>& sent) {
+  while (true) {
+    const auto plan = d.next_request(now);
+    if (!plan) {
+      ADD_FAILURE() << "nothing is asked";
+      return {};
+    }
+    sent[plan->source] += plan->length;
+    if (const auto whole = deliver(d, now, *plan)) return *whole;
+  }
+}
+
+TEST(Download, WhatWasWrongFromSeveralSourcesIsAskedOfOneAloneSoThatALiarIsKnown) {
+  Download d = running(1);
+  full_source(d, at(0s));
+  full_source(d, at(0s));
+  std::map<SourceIndex, std::uint64_t> sent;
+  // Asked alternately: no request is answered before the next is made.
+  std::vector<RequestPlan> plans;
+  while (const auto plan = d.next_request(at(0s))) plans.push_back(*plan);
+  std::optional<AssemblyIndex> whole;
+  for (const RequestPlan& plan : plans) whole = deliver(d, at(1ms), plan);
+  while (!whole) whole = fill(d, at(1ms), sent);
+  ASSERT_FALSE(d.sole_source(*whole)) << "the two shared it";
+  for (int again = 0; again < 3; ++again) {
+    d.on_bad(at(1ms), *whole);
+    d.check_invariants();
+    std::map<SourceIndex, std::uint64_t> alone;
+    whole = fill(d, at(10s * (again + 1)), alone);
+    EXPECT_EQ(alone.size(), 1u);
+    EXPECT_TRUE(d.sole_source(*whole));
+  }
+  d.on_verified(*whole);
+  d.on_written(*whole);
+  EXPECT_TRUE(d.complete());
+}
+
+TEST(Download, ADisputedChunkIsBegunAnewWhenItsSourceLeaves) {
+  Download d = running(1);
+  const SourceIndex a = full_source(d, at(0s));
+  const SourceIndex b = full_source(d, at(0s));
+  std::vector<RequestPlan> plans;
+  while (const auto plan = d.next_request(at(0s))) plans.push_back(*plan);
+  std::map<SourceIndex, std::uint64_t> sent;
+  std::optional<AssemblyIndex> whole;
+  for (const RequestPlan& plan : plans) whole = deliver(d, at(1ms), plan);
+  while (!whole) whole = fill(d, at(1ms), sent);
+  ASSERT_FALSE(d.sole_source(*whole));
+  d.on_bad(at(1ms), *whole);
+  const auto first = d.next_request(at(1ms));
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(deliver(d, at(2ms), *first));
+  d.remove_source(first->source);
+  d.check_invariants();
+  std::map<SourceIndex, std::uint64_t> alone;
+  whole = fill(d, at(3ms), alone);
+  EXPECT_EQ(alone, (std::map<SourceIndex, std::uint64_t>{{first->source == a ? b : a, kChunk}}));
+  EXPECT_TRUE(d.sole_source(*whole));
+}
+
 TEST(Download, PagesComeBeforeChunks) {
   Download d(options());
   const SourceIndex s = full_source(d, at(0s));

@@ -121,6 +121,22 @@ TEST_P(HostileTest, WrongBytesNeverGetTheFinalNameAndTheSourceIsBanned) {
   EXPECT_TRUE(stdfs::exists(folder_ / "out.part"));  // the chunks that verified are kept
 }
 
+// Chunks are pieced together from both, so that at first nobody can say who lies.
+TEST_P(HostileTest, OneLiarAmongTwoSourcesIsFoundAndTheRightBytesArrive) {
+  const std::string right = random_bytes(8'000'000, 9);
+  std::string wrong = right;
+  for (std::size_t at = 0; at < wrong.size(); at += 16384) wrong[at] = static_cast<char>(wrong[at] ^ 1);
+  const auto file = hashed("data", right);
+  ScriptedSource honest({some_key(1), file.id, answers(file, right)});
+  ScriptedSource liar({some_key(1), file.id, answers(file, wrong)});
+  Link link = *parse_link(link_to(file.id, some_key(1), honest.id(), liar.address()));
+  link.peers.push_back(parse_link(link_to(file.id, some_key(1), honest.id(), honest.address()))->peers.at(0));
+  const auto end = get(format_link(link), "out");
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->kind, EventKind::kDone) << end->text;
+  EXPECT_TRUE(read_file(folder_ / "out") == right);
+}
+
 // A core whose XXH3 table is that of the liar's bytes and whose SHA-256 layer is that of the right ones: what an
 // attacker who can make XXH3-128 collide achieves.
 TEST_P(HostileTest, EqualXxh3DoesNotPassForAStrangersChunk) {

@@ -39,6 +39,7 @@ NodeImpl::~NodeImpl() {
   context_.home->close();
   for (const auto& transfer : transfers_) transfer->cancel();
   workers_.clear();  // joins; a hasher has seen the cancel
+  for (const auto& shard : shards_) shard->stop();  // all threads, before the first shard goes: they post to each other
   shards_.clear();
 }
 

@@ -125,7 +125,7 @@ void Shard::run() {
     if (fetches_done && (sent || now_ >= stop_deadline_)) break;
   }
   fetches_.clear();
-  driver_.reset();  // ends what the kernel still holds of the send memory before that goes away
+  // The driver lives on until the shard goes: whoever has just posted may be about to wake it.
 }
 
 void Shard::turn() {

@@ -6,12 +6,19 @@
 
 namespace peernet::tracker {
 
+/// What a waiter does after some hundred looks in vain. A program whose threads outnumber their cores sets sched_yield
+/// before they start: a holder that was preempted could otherwise be waited for until the end of the waiter's own time
+/// slice (3 ms and more). Never null.
+using GiveWay = void (*)();
+inline constinit GiveWay give_way = [] {};
+
 class SpinLock {
  public:
   void lock() {
     // acquire: sees what the last holder wrote; the inner loop only reads, so that waiters share the line.
     while (held_.exchange(true, std::memory_order_acquire)) {
-      while (held_.load(std::memory_order_relaxed)) {
+      for (unsigned looks = 1; held_.load(std::memory_order_relaxed); ++looks) {
+        if (looks % 256 == 0) give_way();
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #include "tracker/server/snapshot_writer.hpp"
 #include "tracker/server/state_folder.hpp"
 #include "tracker/server/worker.hpp"
+#include "tracker/spin_lock.hpp"
 
 namespace peernet::tracker::server {
 namespace {
@@ -143,6 +145,7 @@ Outcome<void> Service::open_admin() {
 Outcome<void> Service::start() {
   const sigset_t set = our_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // before any thread: they inherit it
+  give_way = [] { ::sched_yield(); };
   signals_ = Descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return failure(ErrorCode::kKernel, "signals cannot be waited for: " + reason_of(errno) + ".");
   if (!options_.state.empty()) {

@@ -293,6 +293,7 @@ def main():
         trackers.remove(THEIRS)
     if os.geteuid() == 0:
         enter_namespace()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no tracker is left behind
     machine = describe_machine(options, trackers)
     rows = {}
     for scenario in options.only.split(',') if options.only else SCENARIOS:

@@ -40,7 +40,6 @@ LIBRARIES = [
     (r'sqlite3\.h', {'storage'}),
     (r'CLI/.*', {'cli', 'tools'}),
     (r'nlohmann/.*', {'cli', 'tracker', 'tools'}),
-    (r'spdlog/.*', {'cli', 'tools', 'node', 'tracker'}),
     (r'sys/epoll\.h|linux/filter\.h', {'io', 'tracker'}),
     (r'netinet/udp\.h', {'io', 'tracker', 'tools'}),  # tools: load in trains, UDP_SEGMENT
 ]

@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "io/sockaddr.hpp"
@@ -100,6 +102,18 @@ int open_bound(const Binding& binding, bool exclusive) {
   return fd;
 }
 
+// A program that has just ended may hold its port for some tens of milliseconds while the kernel takes its io_uring
+// apart: whoever starts it again at once waits that long instead of being told that the port is taken.
+int open_first(const Binding& binding) {
+  constexpr int kTries = 30;
+  constexpr std::chrono::milliseconds kPause(10);
+  for (int i = 1;; ++i) {
+    const int fd = open_bound(binding, true);
+    if (fd != -EADDRINUSE || binding.address.port == 0 || i == kTries) return fd;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 Error bind_error(int error) {
   if (error == EADDRINUSE)
     return {ErrorCode::kLocalIo, error, "another program has the listen port, choose another --listen ADDR:PORT"};
@@ -126,7 +140,7 @@ Result<SocketGroup> SocketGroup::open(const SocketGroupOptions& options, const C
 
   // The first socket is bound alone, so that a port in use is an error and port 0 never lands on another group's port;
   // it becomes the group's first member when the second one joins (the kernel makes the group then).
-  const int first = open_bound(binding, true);
+  const int first = open_first(binding);
   if (first < 0) return std::unexpected(bind_error(-first));
   SocketGroup group;
   group.sockets_.push_back({first, -1});

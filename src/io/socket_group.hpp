@@ -23,7 +23,8 @@ inline constexpr std::uint32_t kShardsMax = 64;
 class SocketGroup {
  public:
   /// kLocalIo with EADDRINUSE if any other program has the port: SO_REUSEPORT alone would let two nodes of one user
-  /// share it and steal each other's packets, so the first socket is bound without it. kUsage for a bad shard count.
+  /// share it and steal each other's packets, so the first socket is bound without it. It is said after 300 ms: a
+  /// program that has just ended may hold the port a little longer than it lives. kUsage for a bad shard count.
   static Result<SocketGroup> open(const SocketGroupOptions& options, const Capabilities& capabilities);
 
   SocketGroup(SocketGroup&& other) noexcept;

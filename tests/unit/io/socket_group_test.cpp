@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -144,6 +147,17 @@ TEST(SocketGroupTest, ThePortIsFreeAgainAfterwards) {
     where = group.local();
   }
   EXPECT_EQ(open_group(1, where).local(), where);
+}
+
+// As when a program is stopped and started again at once: the kernel gives its port back a little later.
+TEST(SocketGroupTest, APortThatIsAboutToBecomeFreeIsWaitedFor) {
+  std::optional<SocketGroup> group = open_group(2);
+  const Address where = group->local();
+  const std::jthread leaving([&group] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));
+    group.reset();
+  });
+  EXPECT_EQ(open_group(2, where).local(), where);
 }
 
 TEST(SocketGroupTest, ManyGroupsOnPortZeroNeverMeet) {

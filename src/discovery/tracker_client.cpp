@@ -56,6 +56,7 @@ void TrackerClient::want(Instant now, bool wanted) {
     if (state_ == State::kIdle || forgotten) connect(now, Why::kFirst);
   } else if (state_ == State::kConnecting && pending_.empty()) {
     state_ = why_ == Why::kRetry ? State::kDown : State::kIdle;
+    retry_at_ = connect_send_at_;
   }
 }
 
@@ -74,12 +75,15 @@ void TrackerClient::go_down(Instant now) {
   id_good_ = false;
   rtt_.reset();
   pending_.clear();
-  const Duration wait = beat_ * (std::int64_t{1} << std::min(failures_, 4U));
-  static_assert(1U << 4 == kMaxBackoff);
-  ++failures_;
+  retry_at_ = now + retry_pause();
+}
+
+// A tracker that is back shall know everything within one beat: half of it may pass before it is asked, a quarter is
+// for the announces. A try is so small that it need not become rarer with time.
+Duration TrackerClient::retry_pause() {
+  const Duration wait = beat_known_ ? std::max(beat_ / 2, kShortestRetry) : kUnknownBeat;
   // Between 7/8 and 9/8 of it: nodes that lost the tracker together do not come back together.
-  retry_at_ = now + wait * 7 / 8 +
-              Duration(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(wait.count() / 4))));
+  return wait * 7 / 8 + Duration(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(wait.count() / 4))));
 }
 
 wire::TrackerHeader TrackerClient::new_header() {
@@ -108,7 +112,7 @@ Duration TrackerClient::silence_limit() const {
 Instant TrackerClient::down_at() const {
   const Duration grace = retransmit_times().first;
   if (state_ == State::kConnected) return pending_.silent_at(last_heard_, silence_limit(), grace);
-  if (state_ != State::kConnecting || connect_sends_ < 2) return Instant::never();
+  if (state_ != State::kConnecting || why_ == Why::kRetry || connect_sends_ < 2) return Instant::never();
   const Duration limit = why_ == Why::kRenew ? silence_limit() : contact_limit();
   return std::max(connect_begun_ + limit, connect_sent_ + grace);
 }
@@ -116,11 +120,11 @@ Instant TrackerClient::down_at() const {
 TrackerClient::Sent TrackerClient::send_connect(Instant now, MutableByteSpan out) {
   // Once an address has answered it is kept, until it no longer does.
   if (connect_sends_ > 0) address_ = (address_ + 1) % addresses_.size();
-  RetransmitTimes times = retransmit_times();
-  if (why_ == Why::kRetry) times = {std::min(kFirstRetransmit, contact_limit() / 4), kLongestRetransmit};
+  const RetransmitTimes times = retransmit_times();
   connect_sent_ = now;
   connect_send_at_ = now + std::min(times.first * (std::int64_t{1} << std::min(connect_sends_, 8U)), times.longest);
   ++connect_sends_;
+  if (why_ == Why::kRetry) connect_send_at_ = connect_sends_ % addresses_.size() == 0 ? now + retry_pause() : now;
   const wire::ConnectRequest request{.transaction = connect_transaction_, .extended = true};
   return {addresses_[address_], wire::encode_connect(out, request)};
 }
@@ -150,9 +154,8 @@ TrackerClient::Change TrackerClient::on_timeout(Instant now) {
     return Change::kNone;
   }
   if (now >= down_at()) {
-    const bool again = state_ == State::kConnecting && why_ == Why::kRetry;
     go_down(now);
-    return again ? Change::kStillDown : Change::kDown;
+    return Change::kDown;
   }
   if (state_ == State::kConnecting && why_ == Why::kFirst && !slow_ && now >= connect_begun_ + kSlowAfter) {
     slow_ = true;
@@ -253,7 +256,6 @@ void TrackerClient::on_answer(Instant now, const Address& from, std::uint32_t tr
     rtt_ = rtt_ ? (*rtt_ * 7 + sample) / 8 : sample;
   }
   last_heard_ = now;
-  failures_ = 0;
   heard.answered = pending_.take(*entry);
 }
 

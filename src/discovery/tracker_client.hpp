@@ -5,10 +5,10 @@
 // kConnecting -> kConnected: it answered
 //   for the first time: kConnecting -> kIdle when nobody wants it any more
 //   renewing an id that is stale or refused: requests may be begun all the while, and wait
-//   trying again one that was down: as the first time, but nobody counts on it meanwhile
+//   trying again one that was down: one connect to each address about every half beat; nobody counts on it meanwhile
 // kConnected -> kConnecting: its connection id went stale, or it has not been spoken to for long and is wanted again
 // kConnecting | kConnected -> kDown: unanswered, or it said goodbye
-// kDown -> kConnecting: tried again, with backoff, while somebody wants it
+// kDown -> kConnecting: tried again, half a beat later, while somebody wants it
 #pragma once
 
 #include <cstdint>
@@ -29,24 +29,23 @@ class TrackerClient {
   enum class State : std::uint8_t { kIdle, kConnecting, kConnected, kDown };
   enum class Change : std::uint8_t {
     kNone,
-    kSlow,       ///< asked for the first time, it has kept us waiting: the next one is tried in parallel
-    kDown,       ///< was counted on or hoped for; everything pending there is gone
-    kStillDown,  ///< tried again in vain
+    kSlow,  ///< asked for the first time, it has kept us waiting: the next one is tried in parallel
+    kDown,  ///< was counted on or hoped for; everything pending there is gone
   };
 
   /// A tracker's beat is taken within these; hostile ones shall neither flood us nor be waited for forever.
   static constexpr Duration kMinBeat = 50ms;
   static constexpr Duration kMaxBeat = 1h;
-  static constexpr Duration kUnknownBeat = 5s;  ///< stands for the beat in the backoff of one that never answered
+  static constexpr Duration kUnknownBeat = 5s;  ///< stands for the beat of one that never answered
   static constexpr Duration kFirstRetransmit = 500ms;
   static constexpr Duration kLongestRetransmit = 2s;
   static constexpr Duration kSlowAfter = 1s;
   static constexpr Duration kContactLimit = 3s;  ///< for the answer to a first contact
   static constexpr Duration kSilenceLimit = 8s;  ///< for any other answer; or half a beat if that is shorter
   static_assert(kSilenceLimit < PendingRequests::kLapseAfter);
-  static constexpr Duration kIdLifetime = 60s;     ///< BEP 15: a client may use an id for a minute
-  static constexpr Duration kConnectSpacing = 1s;  ///< between two connects because of a refused id
-  static constexpr unsigned kMaxBackoff = 16;      ///< beats
+  static constexpr Duration kIdLifetime = 60s;       ///< BEP 15: a client may use an id for a minute
+  static constexpr Duration kConnectSpacing = 1s;    ///< between two connects because of a refused id
+  static constexpr Duration kShortestRetry = 100ms;  ///< between two tries of one that is down, whatever its beat
 
   TrackerClient(std::string name, std::span<const Address> addresses, std::uint64_t seed);
 
@@ -108,6 +107,7 @@ class TrackerClient {
   bool id_usable(Instant now) const { return id_good_ && now - id_at_ < kIdLifetime; }
   RetransmitTimes retransmit_times() const;
   Duration contact_limit() const;
+  Duration retry_pause();
   Duration silence_limit() const;
   Instant down_at() const;
   Sent send_connect(Instant now, MutableByteSpan out);
@@ -146,7 +146,6 @@ class TrackerClient {
   std::optional<Duration> rtt_;
   Instant last_heard_;
   Instant retry_at_;
-  unsigned failures_ = 0;  ///< in a row
 };
 
 }  // namespace peernet::discovery

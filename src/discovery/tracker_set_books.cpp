@@ -48,7 +48,6 @@ void TrackerSet::Parts::refresh_want(Instant now, Tracker& tracker) {
 void TrackerSet::Parts::on_change(Instant now, std::uint32_t slot, TrackerClient::Change change) {
   switch (change) {
     case TrackerClient::Change::kNone:
-    case TrackerClient::Change::kStillDown:
       break;
     case TrackerClient::Change::kSlow:
       reselect_at(now, slot);

@@ -122,7 +122,7 @@ TEST(Failover, ASubstituteStaysWhileTheReturnedTrackerConnectsButListsNothing) {
   EXPECT_TRUE(s.world.run_until(20s, [&] { return s.only_at_homes(); }));
 }
 
-TEST(Failover, WithoutAnyTrackerLittleIsSentAndLessAndLess) {
+TEST(Failover, WithoutAnyTrackerLittleIsSentAndAllIsWholeABeatAfterTheyAreBack) {
   for (const Duration beat : {Duration(1s), Duration(30s)}) {
     Settled s(4, beat, 300);
     for (auto& tracker : s.world.trackers) tracker->dead = true;
@@ -130,16 +130,58 @@ TEST(Failover, WithoutAnyTrackerLittleIsSentAndLessAndLess) {
     std::uint64_t before = s.world.sent_by_nodes;
     for (int i = 0; i < 20; ++i) {
       s.world.run_for(beat);
-      EXPECT_LE(s.world.sent_by_nodes - before, 12u);  // three trackers, 3 connects and one of grace
+      EXPECT_LE(s.world.sent_by_nodes - before, 9u);  // three trackers, at most 16/7 connects a beat
       before = s.world.sent_by_nodes;
     }
     s.world.run_for(160 * beat);
-    EXPECT_LE(s.world.sent_by_nodes - before, 160u / 14 * 12);
+    EXPECT_LE(s.world.sent_by_nodes - before, 160u * 7);
+    EXPECT_GE(s.world.sent_by_nodes - before, 160u * 5);
     EXPECT_EQ(s.world.nodes[s.node].count(Kind::kDown), 3u);  // told once, not with every try
     for (auto& tracker : s.world.trackers) tracker->dead = false;
-    s.world.run_for(19 * beat);  // 16 beats and their jitter
+    s.world.run_for(beat);
     EXPECT_TRUE(s.at_homes());
   }
+}
+
+TEST(Failover, ATrackerThatWasAwayIsWholeWithinOneBeatOfBeingBackHoweverLongItWasAway) {
+  for (const Duration beat : {Duration(1s), Duration(30s)}) {
+    for (const int beats : {1, 3, 6, 20, 100}) {
+      Settled s(15, beat, 200);
+      s.world.trackers[0]->dead = true;
+      s.world.run_for(beats * beat);
+      s.world.restart(0);
+      s.world.trackers[0]->dead = false;
+      s.world.run_for(beat);
+      EXPECT_TRUE(s.at_homes()) << beats;
+    }
+  }
+}
+
+TEST(Failover, EveryAddressOfALostTrackerIsTriedWithinABeat) {
+  World world(16);
+  const std::size_t tracker = world.add_tracker(30s, 3);
+  const std::size_t node = world.add_node();
+  world.add(node, swarm_of(1), {tracker});
+  world.run_for(40s);
+  ASSERT_TRUE(world.listed(tracker, swarm_of(1), node));
+  world.trackers[tracker]->dead = true;
+  world.run_for(10min);
+  world.restart(tracker);
+  world.trackers[tracker]->dead = false;
+  world.run_for(30s);
+  EXPECT_TRUE(world.listed(tracker, swarm_of(1), node));
+}
+
+TEST(Failover, ATrackerOfAHastyBeatIsNotFloodedWhenItIsGone) {
+  World world(17);
+  const std::size_t tracker = world.add_tracker(50ms);
+  world.add(world.add_node(), swarm_of(1), {tracker});
+  world.run_for(1s);
+  world.trackers[tracker]->dead = true;
+  world.run_for(1s);
+  const std::uint64_t before = world.sent_by_nodes;
+  world.run_for(10s);
+  EXPECT_LE(world.sent_by_nodes - before, 120u);
 }
 
 TEST(Failover, ARestartedTrackerIsWholeWithinOneBeatOfItsFirstReply) {

@@ -81,7 +81,7 @@ std::size_t TrackerCore::Parts::node_announce(const Asked& asked) {
     const Locked locked(stripe.lock);
     Swarm* swarm = nullptr;
     if (request->flags & wire::kContentLeft) {
-      if (stripe.unlist(name, node)) asked.counters.count(Event::kGoodbyes);
+      if (stripe.say_goodbye(name, node, request->node)) asked.counters.count(Event::kGoodbyes);
       swarm = stripe.look(name, asked.moment);
     } else {
       const Listed listed = stripe.list(name, node, asked.moment);
@@ -135,7 +135,7 @@ std::size_t TrackerCore::Parts::heartbeat(const Asked& asked) {
       const wire::HeartbeatEntry& entry = request->entries[first + i];
       Stripe& stripe = stripe_of(names[i]);
       if (entry.flags & wire::kContentLeft) {
-        goodbyes += stripe.unlist(names[i], like);
+        goodbyes += stripe.say_goodbye(names[i], like, request->node);
         continue;
       }
       Swarm* swarm = stripe.swarms.find(names[i]);

@@ -143,6 +143,12 @@ class Ages {
   bool dead(const LegacyV4& peer, Moment now) const { return ticks(peer.meta, now) > kLegacyLimit; }
   bool dead(const LegacyV6& peer, Moment now) const { return ticks(peer.meta, now) > kLegacyLimit; }
 
+  /// Of an age that no record could keep, such as a snapshot's.
+  bool dead_at(std::uint32_t age_ms, bool legacy) const {
+    const std::int64_t limit_ms = legacy ? kLegacyLimit * tick_ns_ / 1'000'000 : node_limit_ms_;
+    return age_ms > limit_ms;
+  }
+
   std::uint32_t age_ms(const Node& peer, Moment now) const { return static_cast<std::uint32_t>(node_age(peer, now)); }
   std::uint32_t age_ms(const LegacyV4& peer, Moment now) const { return ms_of(ticks(peer.meta, now)); }
   std::uint32_t age_ms(const LegacyV6& peer, Moment now) const { return ms_of(ticks(peer.meta, now)); }

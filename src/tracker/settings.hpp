@@ -21,6 +21,7 @@ struct Times {
 struct Limits {
   std::uint32_t contents = 4'000'000;           ///< swarms, at least 1
   std::uint32_t peers_per_content = 4'000'000;  ///< legacy peers and nodes together, at least 1
+  std::uint32_t legacy_per_content = 4'000'000;  ///< of these, legacy peers at most
   /// Peers of one IPv4 address or one IPv6 /64, over all contents; loopback is exempt. 0: no limit.
   std::uint32_t peers_per_address = 65'536;
 };

@@ -59,8 +59,11 @@ template Listed Stripe::list(const SwarmName&, const Node&, Moment);
 
 template <class Record>
 Listed Stripe::add(const SwarmName& name, Swarm* swarm, const Record& peer, std::uint32_t hash) {
-  if (swarm != nullptr && swarm->peers() >= shared_.max_peers.load(std::memory_order_relaxed)) {
+  if (swarm != nullptr && swarm->peers() >= shared_.max_peers.load(std::memory_order_relaxed))
     return {Listing::kTooManyPeers, nullptr, false};
+  if constexpr (!std::is_same_v<Record, Node>) {
+    if (swarm != nullptr && swarm->peers() - swarm->nodes.size() >= shared_.max_legacy.load(std::memory_order_relaxed))
+      return {Listing::kTooManyPeers, nullptr, false};
   }
   if (swarm == nullptr && shared_.contents.fetch_add(1, std::memory_order_relaxed) >=
                               shared_.max_contents.load(std::memory_order_relaxed)) {
@@ -105,6 +108,12 @@ bool Stripe::unlist(const SwarmName& name, const Record& like) {
 template bool Stripe::unlist(const SwarmName&, const LegacyV4&);
 template bool Stripe::unlist(const SwarmName&, const LegacyV6&);
 template bool Stripe::unlist(const SwarmName&, const Node&);
+
+bool Stripe::say_goodbye(const SwarmName& name, const Node& like, const wire::NodeTag& who) {
+  Swarm* swarm = swarms.find(name);
+  const Node* listed = swarm == nullptr ? nullptr : swarm->nodes.find(like, shared_.hash(like));
+  return listed != nullptr && listed->node == who && unlist(name, like);
+}
 
 void Stripe::add_to(Totals& totals) const {
   totals.contents += swarms.size();

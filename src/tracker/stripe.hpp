@@ -27,6 +27,7 @@ struct Shared {
   void set(const Limits& limits) {
     max_contents.store(limits.contents, std::memory_order_relaxed);
     max_peers.store(limits.peers_per_content, std::memory_order_relaxed);
+    max_legacy.store(limits.legacy_per_content, std::memory_order_relaxed);
     max_of_address.store(limits.peers_per_address, std::memory_order_relaxed);
   }
   SwarmName name(const SwarmId& id) const { return {id, hash.of(id)}; }
@@ -38,6 +39,7 @@ struct Shared {
   std::atomic<std::uint32_t> contents{0};
   std::atomic<std::uint32_t> max_contents{0};
   std::atomic<std::uint32_t> max_peers{0};
+  std::atomic<std::uint32_t> max_legacy{0};
   std::atomic<std::uint32_t> max_of_address{0};
 };
 
@@ -75,6 +77,8 @@ class alignas(64) Stripe {
   /// False if it was not listed.
   template <class Record>
   bool unlist(const SwarmName& name, const Record& like);
+  /// The same for a node that says so: another one that has its address by now stays.
+  bool say_goodbye(const SwarmName& name, const Node& like, const wire::NodeTag& who);
 
   /// Removes the dead of one bucket.
   template <class Record>

@@ -179,6 +179,7 @@ Limits TrackerCore::limits() const {
   const Shared& shared = parts_->shared;
   return {.contents = shared.max_contents.load(std::memory_order_relaxed),
           .peers_per_content = shared.max_peers.load(std::memory_order_relaxed),
+          .legacy_per_content = shared.max_legacy.load(std::memory_order_relaxed),
           .peers_per_address = shared.max_of_address.load(std::memory_order_relaxed)};
 }
 

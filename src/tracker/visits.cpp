@@ -170,7 +170,7 @@ bool TrackerCore::restore(Instant now, const SwarmId& swarm, const PeerSummary& 
   const Ages& ages = parts_->shared.ages;
   const SwarmName name = parts_->shared.name(swarm);
   Stripe& stripe = parts_->stripe_of(name);
-  if (peer.node.address.port == 0) return false;
+  if (peer.node.address.port == 0 || ages.dead_at(peer.node.age_ms, peer.legacy)) return false;
   if (!peer.legacy) return restore_as<Node>(ages, stripe, name, peer, now);
   return peer.node.address.is_v4() ? restore_as<LegacyV4>(ages, stripe, name, peer, now)
                                    : restore_as<LegacyV6>(ages, stripe, name, peer, now);

@@ -48,6 +48,18 @@ TEST(TrackerLimits, PeersOfAContentCountAllKinds) {
   EXPECT_EQ(t.count(Event::kTooManyPeers), 1u);
 }
 
+TEST(TrackerLimits, LegacyPeersCannotTakeAllPlacesOfNodes) {
+  Tracker t(with({.peers_per_content = 4, .legacy_per_content = 2}));
+  EXPECT_EQ(t.announce(v4(1, 9), leecher(1)).error, "");
+  EXPECT_EQ(t.announce(v6(1, 1, 9), leecher(1)).error, "");
+  EXPECT_EQ(t.announce(v4(2, 9), leecher(1)).error, "too many peers of this content");
+  EXPECT_EQ(t.announce(v6(2, 1, 9), leecher(1)).error, "too many peers of this content");
+  t.announce(v4(3, 9), node_announce(swarm_number(1), 1, true));
+  t.announce(v4(4, 9), node_announce(swarm_number(1), 2, true));
+  EXPECT_EQ(t.core.totals().nodes, 2u);
+  EXPECT_EQ(t.core.limits().legacy_per_content, 2u);
+}
+
 TEST(TrackerLimits, PeersOfAnAddressCountOverAllContentsAndKinds) {
   Tracker t(with({.peers_per_address = 3}));
   const auto refused = [&](const Address& from, std::uint32_t swarm) { return t.announce(from, leecher(swarm)).error; };

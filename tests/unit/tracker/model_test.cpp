@@ -157,7 +157,8 @@ class Model {
     SwarmModel& s = swarm_at(n);
     const bool left = (request.flags & wire::kContentLeft) != 0;
     if (left) {
-      s.nodes.erase(peer);
+      const auto old = s.nodes.find(peer);
+      if (old != s.nodes.end() && old->second.told.node == request.node) s.nodes.erase(old);
       swarm_at(n);
     } else {
       s.nodes[peer] = {request, tracker.now};
@@ -205,7 +206,7 @@ class Model {
       SwarmModel& s = swarm_at(n);
       const auto old = s.nodes.find(peer);
       if (entry.flags & wire::kContentLeft) {
-        s.nodes.erase(peer);
+        if (old != s.nodes.end() && old->second.told.node == beat.node) s.nodes.erase(old);
         swarm_at(n);
       } else if (old == s.nodes.end() || old->second.told.node != beat.node) {
         unknown |= std::uint32_t{1} << i;

@@ -61,6 +61,12 @@ TEST(TrackerNodes, AreGoneAtOnceOnAGoodbye) {
     t.announce(v4(1, 5001), node);
     wire::NodeAnnounce leave = node;
     leave.flags |= wire::kContentLeft;
+    // Another node that had this address before: its late goodbye is its own.
+    wire::NodeAnnounce other = leave;
+    other.node.fill(std::byte{9});
+    t.beat(v4(1, 5001), heartbeat_of(other, {swarm_number(1)}));
+    t.announce(v4(1, 5001), other);
+    EXPECT_EQ(t.core.totals().nodes, 1u);
     if (by_heartbeat) {
       EXPECT_EQ(t.beat(v4(1, 5001), heartbeat_of(leave, {swarm_number(1), swarm_number(2)})).unknown, 0u);
     } else {

@@ -130,6 +130,25 @@ TEST(TrackerVisits, ASnapshotPutsEverybodyBackAndTheirAgesCountOn) {
   EXPECT_FALSE(after.core.restore(after.now, swarm_number(1), dead));
 }
 
+TEST(TrackerVisits, NoAgeOfASnapshotBringsTheDeadBack) {
+  Tracker t;
+  // Records keep ages in 15 bits of ticks and 32 of milliseconds: both wrap, a snapshot's age does not.
+  for (const Duration age : {Duration(90'001ms), Duration(65h), Duration(24h * 25), Duration(24h * 30), Duration(24h * 49)}) {
+    PeerSummary old;
+    old.node.address = v4(1, 1);
+    old.node.age_ms = static_cast<std::uint32_t>(age / 1ms);
+    EXPECT_FALSE(t.core.restore(t.now, swarm_number(1), old)) << age;
+    old.legacy = true;
+    EXPECT_EQ(t.core.restore(t.now, swarm_number(2), old), age < 45min) << age;
+  }
+  PeerSummary oldest;
+  oldest.node.address = v4(1, 1);
+  oldest.node.age_ms = UINT32_MAX;
+  EXPECT_FALSE(t.core.restore(t.now, swarm_number(1), oldest));
+  oldest.legacy = true;
+  EXPECT_FALSE(t.core.restore(t.now, swarm_number(3), oldest));
+}
+
 TEST(TrackerVisits, WhoHasSpokenSinceIsNotOverwrittenByASnapshot) {
   Tracker t;
   t.announce(v4(1, 7), node_announce(swarm_number(1), 1, true));

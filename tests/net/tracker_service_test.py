@@ -129,6 +129,10 @@ class Settings(TrackerTest):
         self.assertIn('t.toml:1: ', self.refused(2, '--config', 't.toml'))
         self.assertIn('missing.toml', self.refused(2, '--config', 'missing.toml'))
 
+    def test_a_variable_that_is_no_setting_is_told(self):
+        tracker = self.serve(env={'PEERNET_TRACKER_MAX_CONTENT': '5'})
+        tracker.said('PEERNET_TRACKER_MAX_CONTENT is no setting and is ignored; did you mean PEERNET_TRACKER_MAX_CONTENTS?')
+
     def test_wrong_words_are_one_sentence(self):
         for words in (['--worker', '1'], ['--workers'], ['--workers', '0'], ['nonsense'], ['--beat', 'x'], ['ctl'], ['ctl', 'swarm']):
             with self.subTest(words=words):
@@ -173,7 +177,7 @@ class State(TrackerTest):
                 self.assertEqual(stat.S_IMODE(os.stat(self.state).st_mode), 0o700)
                 self.assertFalse(os.path.exists(os.path.join(self.state, 'admin.sock')))
                 again = self.serve('--state', self.state)
-                again.said('1 peers come from the snapshot')
+                again.said('1 peer comes from the snapshot, 0 others are gone')
                 self.assertEqual(self.client(again.addresses[0]).announce(SWARM, 1001, left=5)[1:],
                                  (1, 1, [('127.0.0.1', 1000)]))
                 again.end()
@@ -184,7 +188,7 @@ class State(TrackerTest):
         tracker.stop()
         before = time.time()
         until(lambda: time.time() > before + 3, 'some time')  # 1.5 intervals, and both ends of a second
-        self.serve('--state', self.state, '--interval', '1').said('0 peers come from the snapshot, 1 of it are gone')
+        self.serve('--state', self.state, '--interval', '1').said('0 peers come from the snapshot, 1 other is gone')
         self.ctl('--state', self.state, 'peers', SWARM.hex(), code=3)
 
     @staticmethod
@@ -213,7 +217,7 @@ class State(TrackerTest):
         path = os.path.join(self.state, 'snapshot')
         until(lambda: SWARM in self.bytes_of(path), 'a snapshot with the swarm')
         tracker.end()  # killed
-        self.serve('--state', self.state).said('1 peers come from the snapshot')
+        self.serve('--state', self.state).said('1 peer comes from the snapshot')
 
     def test_one_tracker_a_folder(self):
         self.serve('--state', self.state)

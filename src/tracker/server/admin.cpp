@@ -47,6 +47,12 @@ bool somebody_answers(const sockaddr_un& name) {
   return probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
 }
 
+// A socket that a tracker left behind. Another user's, or one that cannot be asked for another reason, is none.
+bool left_behind(const std::string& path) {
+  sockaddr_un name;
+  return fill(name, path) && !somebody_answers(name) && errno == ECONNREFUSED;
+}
+
 // A connection whose request is not whole yet. Whoever is silent or slow keeps no thread waiting.
 struct Pending {
   Descriptor socket;
@@ -274,12 +280,15 @@ std::string default_admin_socket(bool make) {
     folders.push_back(std::string(runtime) + "/peernet-tracker");
   folders.emplace_back("/run/peernet-tracker");
   if (!make) folders.emplace_back("/var/lib/peernet-tracker");
+  std::string dead;  // the first that nobody listens on
   for (const std::string& folder : folders) {
     const std::string path = folder + "/admin.sock";
     if (make) ::mkdir(folder.c_str(), 0700);
-    if (::access(make ? folder.c_str() : path.c_str(), make ? W_OK | X_OK : F_OK) == 0) return path;
+    if (::access(make ? folder.c_str() : path.c_str(), make ? W_OK | X_OK : F_OK) != 0) continue;
+    if (make || !left_behind(path)) return path;
+    if (dead.empty()) dead = path;
   }
-  return "";
+  return dead;
 }
 
 }  // namespace peernet::tracker::server

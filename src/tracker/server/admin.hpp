@@ -33,7 +33,7 @@ class AdminServer {
 };
 
 /// Where the socket is when no state folder says so: below $XDG_RUNTIME_DIR or /run. With `make`, folders are made, and
-/// only one that is writable counts; else one where a socket is. Empty: none.
+/// only one that is writable counts; else one where a socket is, rather one that is not left behind. Empty: none.
 std::string default_admin_socket(bool make);
 
 }  // namespace peernet::tracker::server

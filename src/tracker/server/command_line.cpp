@@ -41,9 +41,11 @@ Exit status: 0 ended as asked, 2 usage, 7 a port, folder or permission is not to
 12 the kernel or its limits; 130 and 143 when a second signal cut the end short.
 )";
 
+constexpr std::string_view kPrefix = "PEERNET_TRACKER_";
+
 // "max-contents" -> "PEERNET_TRACKER_MAX_CONTENTS".
 std::string variable_of(std::string_view key) {
-  std::string name = "PEERNET_TRACKER_";
+  std::string name(kPrefix);
   for (const char c : key) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return name;
 }
@@ -93,6 +95,22 @@ void add_flag(std::vector<Given>& flags, const std::string& key, const std::stri
 
 std::string_view server_help() {
   return kHelp;
+}
+
+std::vector<std::string> unknown_variables(const char* const* environment) {
+  std::vector<std::string> known{variable_of("config")};
+  for (const std::string& key : all_keys()) known.push_back(variable_of(key));
+  std::vector<std::string> out;
+  for (; environment != nullptr && *environment != nullptr; ++environment) {
+    const std::string_view entry(*environment);
+    const std::string_view name = entry.substr(0, entry.find('='));
+    if (!name.starts_with(kPrefix) || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string_view meant = cli::closest(name, known);
+    out.push_back(fmt::format("The variable {} is no setting and is ignored{}",
+                              cli::printable(cli::shortened(name, 80)),
+                              meant.empty() ? "." : fmt::format("; did you mean {}?", meant)));
+  }
+  return out;
 }
 
 std::expected<CommandLine, std::string> read_command_line(std::span<const std::string> words,

@@ -122,7 +122,9 @@ std::optional<std::string> peers_table(const Json& json) {
                node ? cli::format_rate(static_cast<double>(number(peer, "rate_kib")) * 1024) : "-",
                node ? text(peer, "node") : "-"});
   }
-  std::string out = fmt::format("swarm {}, {} peers\n", text(json, "key"), number(json, "total")) + table.text();
+  const std::uint64_t total = number(json, "total");
+  std::string out =
+      fmt::format("swarm {}, {} peer{}\n", text(json, "key"), total, total == 1 ? "" : "s") + table.text();
   if (flag(json, "truncated")) out += "... and more\n";
   return out;
 }

@@ -52,6 +52,9 @@ using Lookup = std::function<const char*(const char* name)>;  ///< std::getenv
 std::expected<CommandLine, std::string> read_command_line(std::span<const std::string> words,
                                                           const Lookup& environment);
 
+/// A sentence for each variable ("NAME=value", up to a null pointer) that looks like a setting and is none.
+std::vector<std::string> unknown_variables(const char* const* environment);
+
 /// The text of a TOML file; `name` is how complaints call it.
 std::expected<std::vector<Given>, std::string> read_config_text(std::string_view text, std::string_view name);
 

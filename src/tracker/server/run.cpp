@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   if (line->version) return print("peernet-tracker " PEERNET_VERSION "\n");
   const auto options = load_options(*line);
   if (!options) return complain(options.error(), ErrorCode::kUsage);
+  for (const std::string& sentence : unknown_variables(environ)) cli::console().line("peernet-tracker: " + sentence);
   const auto done = serve(*line, *options);
   return done ? 0 : complain(done.error().sentence, done.error().code);
 }

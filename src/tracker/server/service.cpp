@@ -123,7 +123,9 @@ void Service::restore() {
   snapshots_->set_last_second(snapshot.second);
   if (!snapshot.trouble.empty()) say(snapshot.trouble);
   if (snapshot.second != 0)
-    say(fmt::format("{} peers come from the snapshot, {} of it are gone by now.", snapshot.peers, snapshot.dead));
+    say(fmt::format("{} from the snapshot, {} gone by now.",
+                    snapshot.peers == 1 ? "1 peer comes" : fmt::format("{} peers come", snapshot.peers),
+                    snapshot.dead == 1 ? "1 other is" : fmt::format("{} others are", snapshot.dead)));
 }
 
 Outcome<void> Service::open_admin() {
@@ -236,7 +238,7 @@ Outcome<void> Service::stop() {
   for (const auto& worker : workers_) worker->stop();
   if (snapshots_) snapshots_->stop();
   const std::uint64_t goodbyes = say_goodbye(*core_, listeners_, kFarewell);
-  if (goodbyes != 0) say(fmt::format("Sent {} goodbyes.", goodbyes));
+  if (goodbyes != 0) say(fmt::format("Sent {} goodbye{}.", goodbyes, goodbyes == 1 ? "" : "s"));
   if (!snapshots_) return {};
   return snapshots_->write_last();
 }

@@ -120,6 +120,23 @@ TEST(Options, UnknownKeysAndOptionsAreErrorsThatGuess) {
   EXPECT_THAT(complaint_of({"--workers"}), HasSubstr("wants a value"));
 }
 
+TEST(Options, AVariableThatIsNoSettingIsToldWithAGuess) {
+  const char* const environment[] = {"PATH=/bin",
+                                     "PEERNET_TRACKER_BEAT=1",
+                                     "PEERNET_TRACKER_CONFIG=x",
+                                     "PEERNET_TRACKER_LISTENS=1.2.3.4:5",
+                                     "PEERNET_TRACKER_=",
+                                     "PEERNET_TRACKER_SOMETHING_ELSE",
+                                     nullptr};
+  const auto told = unknown_variables(environment);
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_EQ(told[0],
+            "The variable PEERNET_TRACKER_LISTENS is no setting and is ignored; did you mean PEERNET_TRACKER_LISTEN?");
+  EXPECT_THAT(told[1], HasSubstr("PEERNET_TRACKER_ is"));
+  EXPECT_EQ(told[2], "The variable PEERNET_TRACKER_SOMETHING_ELSE is no setting and is ignored.");
+  EXPECT_TRUE(unknown_variables(nullptr).empty());
+}
+
 TEST(Options, WhatIsNoTomlIsToldWithItsLine) {
   EXPECT_THAT(complaint_of({"--config", temporary("workers = 1\nbeat = = 2\n")}), HasSubstr("tracker.toml:2: "));
   EXPECT_THAT(complaint_of({"--config", temporary("workers = 1\nworkers = 2\n")}), HasSubstr("tracker.toml:2: "));

@@ -201,6 +201,30 @@ class Http(TrackerTest):
         until(lambda: self.healthy(), 'an answer')
         self.assertIsInstance(self.client(self.tracker.addresses[0]).announce(SWARM, 1000), tuple)
 
+    def test_who_reads_slowly_holds_up_neither_health_nor_metrics_and_the_number_of_them_is_bounded(self):
+        client = self.client(self.tracker.addresses[0])
+        for number in range(4000):  # more than the socket takes by itself
+            client.announce(struct.pack('>I', number) + SWARM[4:], 1000)
+        path = os.path.join(self.state, 'admin.sock')
+
+        def status(page):
+            return http_get(UnixConnection(path), page)[0]
+
+        slow = []
+        for _ in range(16):
+            slow.append(socket.socket(socket.AF_UNIX))
+            self.addCleanup(slow[-1].close)
+            slow[-1].connect(path)
+            slow[-1].sendall(b'GET /api/swarms?limit=10000 HTTP/1.0\r\n\r\n')
+        until(lambda: status('/api/stats') == 503, 'a refusal')
+        self.assertEqual(status('/healthz'), 200)
+        self.assertEqual(status('/metrics?x=y'), 200)
+        self.assertEqual(self.get('/api/stats')[0::2], (503, 'too many questions at once: ask again\n'))
+        slow.pop().close()
+        until(lambda: status('/api/stats') == 200, 'a place')
+        with slow[0].makefile('rb') as whole:
+            self.assertEqual(len(json.loads(whole.read().split(b'\r\n\r\n')[1])['swarms']), 4000)
+
     def test_a_request_may_come_in_pieces(self):
         with socket.create_connection((self.host, self.port), timeout=DEADLINE_S) as slow:
             for piece in (b'GET /hea', b'lthz HTTP/1.0\r\n', b'X: y\r\n\r', b'\n'):

@@ -10,11 +10,13 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <list>
+#include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -33,6 +35,11 @@ constexpr std::size_t kMaxRequest = 8192;
 constexpr Duration kRequestTime = std::chrono::seconds(10);
 constexpr Duration kReplyTime = std::chrono::seconds(20);
 constexpr int kBacklog = 64;
+// Requests that take work, from the whole request to the last byte of the reply: what they hold in memory is bounded.
+constexpr std::size_t kPlaces = 16;
+constexpr std::string_view kBusy =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 38\r\n"
+    "Retry-After: 1\r\nConnection: close\r\n\r\ntoo many questions at once: ask again\n";
 
 bool fill(sockaddr_un& name, const std::string& path) {
   name = {};
@@ -71,39 +78,56 @@ struct Pending {
   }
 };
 
-// A whole request, and the way back for its reply: for a bounded time, however slowly the other end reads.
-class ReplyStream final : public httplib::Stream {
- public:
-  ReplyStream(Pending pending, int stop)
-      : pending_(std::move(pending)), stop_(stop), end_(io::monotonic_now() + kReplyTime) {}
+// Pages that cost next to nothing and that somebody watches: they do not queue behind walks through all swarms.
+bool answered_at_once(std::string_view request) {
+  for (const std::string_view page : {"GET /healthz", "GET /metrics"})
+    if (request.starts_with(page) && request.substr(page.size()).find_first_of(" ?") == 0) return true;
+  return false;
+}
 
-  bool file_system() const { return pending_.file_system; }
-  bool is_readable() const override { return at_ < pending_.request.size(); }
-  bool is_writable() const override { return ready(); }
+// A reply on its way. The other end reads as slowly as it likes, for a bounded time: no thread waits for it.
+struct Sending {
+  Descriptor socket;
+  bool counted = false;  // it holds one of the places for requests that take work
+  std::string text;
+  std::size_t at = 0;
+  Instant end = io::monotonic_now() + kReplyTime;
+
+  /// Writes what fits; false when that was the last of it, or the other end is gone.
+  bool write() {
+    const ssize_t n = ::send(socket.get(), text.data() + at, text.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) return errno == EAGAIN || errno == EINTR;
+    at += static_cast<std::size_t>(n);
+    return at < text.size();
+  }
+};
+
+// A whole request as httplib reads it, and the text of its reply.
+class Exchange final : public httplib::Stream {
+ public:
+  explicit Exchange(const Pending& pending) : request_(pending.request), file_system_(pending.file_system) {}
+
+  bool file_system() const { return file_system_; }
+  std::string take_reply() { return std::move(reply_); }
+  bool is_readable() const override { return at_ < request_.size(); }
+  bool is_writable() const override { return true; }
   ssize_t read(char* out, std::size_t size) override {
-    const std::size_t n = pending_.request.copy(out, size, at_);
+    const std::size_t n = request_.copy(out, size, at_);
     at_ += n;
     return static_cast<ssize_t>(n);
   }
   ssize_t write(const char* text, std::size_t size) override {
-    return ready() ? ::send(pending_.socket.get(), text, size, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+    reply_.append(text, size);
+    return static_cast<ssize_t>(size);
   }
   void get_remote_ip_and_port(std::string&, int&) const override {}
   void get_local_ip_and_port(std::string&, int&) const override {}
-  socket_t socket() const override { return pending_.socket.get(); }
+  socket_t socket() const override { return -1; }
 
  private:
-  bool ready() const {
-    const Duration left = end_ - io::monotonic_now();
-    if (left <= Duration(0)) return false;
-    pollfd waiting[] = {{pending_.socket.get(), POLLOUT, 0}, {stop_, POLLIN, 0}};
-    ::poll(waiting, 2, static_cast<int>(left.count() / 1'000'000) + 1);
-    return waiting[0].revents != 0 && waiting[1].revents == 0;
-  }
-
-  Pending pending_;
-  const int stop_;
-  const Instant end_;
+  const std::string& request_;
+  const bool file_system_;
+  std::string reply_;
   std::size_t at_ = 0;
 };
 
@@ -128,12 +152,14 @@ class Pages final : public httplib::Server {
     });
   }
 
-  void serve(ReplyStream& stream) {
+  std::string reply_to(const Pending& pending) {
+    Exchange exchange(pending);
     bool closed = false;
-    process_request(stream, true, closed, [&](httplib::Request& request) {
+    process_request(exchange, true, closed, [&](httplib::Request& request) {
       // Whoever comes through the file system has no browser that somebody could deceive.
-      if (stream.file_system()) request.headers.erase("Host");
+      if (exchange.file_system()) request.headers.erase("Host");
     });
+    return exchange.take_reply();
   }
 
  private:
@@ -154,15 +180,25 @@ struct AdminServer::Parts {
 
   void run();
   void accept_one(int listener, bool file_system);
-  void go_on(const std::vector<pollfd>& polled);
-  void serve(Pending pending);
+  void go_on(std::span<const pollfd> polled);
+  void serve(Pending whole);
+  void work(Pending& whole);
+  void reply(Sending sending);
+  void send(std::span<const pollfd> polled);
+  void take_finished();
 
   Pages pages;
   Descriptor http;
   Descriptor socket;
   std::string socket_path;     // to remove at the end
   Descriptor stop;             // an eventfd
-  std::list<Pending> pending;  // of the thread
+  Descriptor woken;            // another: a reply is finished
+  std::list<Pending> pending;  // of the thread, like the next two
+  std::list<Sending> sending;
+  std::size_t places_taken = 0;  // by requests that wait for the pool, are worked on, or whose replies are sent
+  std::atomic<bool> stopping = false;
+  std::mutex mutex;
+  std::list<Sending> finished;  // under the mutex: from the pool to the thread
   std::unique_ptr<httplib::ThreadPool> pool;
   std::thread thread;
 };
@@ -174,18 +210,75 @@ void AdminServer::Parts::accept_one(int listener, bool file_system) {
   pending.push_back({std::move(connection), file_system, io::monotonic_now() + kRequestTime, ""});
 }
 
+// In the pool.
+void AdminServer::Parts::work(Pending& whole) {
+  if (stopping.load()) return;
+  std::list<Sending> one;
+  one.push_back({.socket = {}, .counted = true, .text = pages.reply_to(whole)});
+  one.back().socket = std::move(whole.socket);
+  const std::lock_guard locked(mutex);
+  finished.splice(finished.end(), one);
+  const std::uint64_t count = 1;
+  static_cast<void>(::write(woken.get(), &count, sizeof count) == sizeof count);
+}
+
 void AdminServer::Parts::serve(Pending whole) {
+  if (answered_at_once(whole.request)) {
+    std::string text = pages.reply_to(whole);
+    return reply({.socket = std::move(whole.socket), .text = std::move(text)});
+  }
+  if (places_taken == kPlaces) return reply({.socket = std::move(whole.socket), .text = std::string(kBusy)});
+  ++places_taken;
   // The pool wants something that can be copied.
-  auto stream = std::make_shared<ReplyStream>(std::move(whole), stop.get());
-  pool->enqueue([this, stream = std::move(stream)] { pages.serve(*stream); });
+  auto shared = std::make_shared<Pending>(std::move(whole));
+  pool->enqueue([this, shared = std::move(shared)] { work(*shared); });
+}
+
+void AdminServer::Parts::reply(Sending one) {
+  if (!one.write()) {
+    if (one.counted) --places_taken;
+    return;
+  }
+  // Short replies fit into the socket's own memory as a rule; those that do not have bounded company.
+  if (!one.counted && sending.size() >= kPlaces + kMaxPending) {
+    const auto oldest =
+        std::find_if(sending.begin(), sending.end(), [](const Sending& other) { return !other.counted; });
+    if (oldest != sending.end()) sending.erase(oldest);
+  }
+  sending.push_back(std::move(one));
+}
+
+void AdminServer::Parts::take_finished() {
+  std::uint64_t count = 0;
+  static_cast<void>(::read(woken.get(), &count, sizeof count) == sizeof count);
+  std::list<Sending> mine;
+  {
+    const std::lock_guard locked(mutex);
+    mine.swap(finished);
+  }
+  for (Sending& one : mine) reply(std::move(one));
+}
+
+// What was polled of the replies, in their order.
+void AdminServer::Parts::send(std::span<const pollfd> polled) {
+  const Instant now = io::monotonic_now();
+  auto at = sending.begin();
+  for (const pollfd& one : polled) {
+    if ((one.revents == 0 || at->write()) && now < at->end) {
+      ++at;
+      continue;
+    }
+    if (at->counted) --places_taken;
+    at = sending.erase(at);
+  }
 }
 
 // What was polled of the pending connections, in their order.
-void AdminServer::Parts::go_on(const std::vector<pollfd>& polled) {
+void AdminServer::Parts::go_on(std::span<const pollfd> polled) {
   const Instant now = io::monotonic_now();
-  std::size_t i = 0;
-  for (auto at = pending.begin(); at != pending.end() && i < polled.size(); ++i) {
-    const bool alive = (polled[i].revents == 0 || at->read()) && now < at->end;
+  auto at = pending.begin();
+  for (const pollfd& one : polled) {
+    const bool alive = (one.revents == 0 || at->read()) && now < at->end;
     if (alive && !at->whole()) {
       ++at;
       continue;
@@ -200,15 +293,18 @@ void AdminServer::Parts::run() {
   std::vector<pollfd> polled;
   for (;;) {
     polled.clear();
+    for (const int fd : {stop.get(), http.get(), socket.get(), woken.get()}) polled.push_back({fd, POLLIN, 0});
     for (const Pending& one : pending) polled.push_back({one.socket.get(), POLLIN, 0});
-    for (const int fd : {stop.get(), http.get(), socket.get()}) polled.push_back({fd, POLLIN, 0});
-    ::poll(polled.data(), polled.size(), pending.empty() ? -1 : 1000);
-    const std::array<pollfd, 3> ours{polled.end()[-3], polled.end()[-2], polled.end()[-1]};
-    if (ours[0].revents != 0) return;
-    polled.resize(polled.size() - ours.size());
-    go_on(polled);
-    if (ours[1].revents != 0) accept_one(http.get(), false);
-    if (ours[2].revents != 0) accept_one(socket.get(), true);
+    for (const Sending& one : sending) polled.push_back({one.socket.get(), POLLOUT, 0});
+    ::poll(polled.data(), polled.size(), pending.empty() && sending.empty() ? -1 : 1000);
+    if (polled[0].revents != 0) return;
+    const auto connections = std::span<const pollfd>(polled).subspan(4);
+    const std::size_t requests = pending.size();
+    send(connections.subspan(requests));  // before go_on(), which adds to them
+    go_on(connections.first(requests));
+    if (polled[1].revents != 0) accept_one(http.get(), false);
+    if (polled[2].revents != 0) accept_one(socket.get(), true);
+    if (polled[3].revents != 0) take_finished();
   }
 }
 
@@ -218,6 +314,7 @@ AdminServer::~AdminServer() {
   Parts& p = *parts_;
   if (p.thread.joinable()) {
     const std::uint64_t one = 1;
+    p.stopping.store(true);
     static_cast<void>(::write(p.stop.get(), &one, sizeof one) == sizeof one);
     p.thread.join();
     p.pool->shutdown();
@@ -268,7 +365,8 @@ Outcome<void> AdminServer::start() {
   Parts& p = *parts_;
   if (!p.http && !p.socket) return {};
   p.stop = Descriptor(::eventfd(0, EFD_CLOEXEC));
-  if (!p.stop) return failure(ErrorCode::kKernel, "the admin side cannot start: " + reason_of(errno) + ".");
+  p.woken = Descriptor(::eventfd(0, EFD_CLOEXEC));
+  if (!p.stop || !p.woken) return failure(ErrorCode::kKernel, "the admin side cannot start: " + reason_of(errno) + ".");
   p.pool = std::make_unique<httplib::ThreadPool>(kThreads);
   p.thread = std::thread([&p] { p.run(); });
   return {};

@@ -1,6 +1,7 @@
 #include "node/discovery.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "io/address_text.hpp"
 #include "node/publication.hpp"
@@ -11,6 +12,8 @@ namespace {
 
 constexpr Duration kLongestLookUpPause = 60s;
 constexpr Duration kRateEvery = 5s;
+// What users ask of one tracker goes by the beat that another told, so that it shall not be slowed down much by it.
+constexpr std::uint32_t kLongestToldBeat = 60'000;
 // Control slots that stay free for sessions while trackers and their clients are talked to.
 constexpr std::uint32_t kReservedSlots = kControlSlots / 2;
 
@@ -18,6 +21,11 @@ constexpr std::uint32_t kReservedSlots = kControlSlots / 2;
 // trackers it talks to, so that the sender does not tell which of the two it is.
 bool looks_like_reply(ByteSpan datagram) {
   return datagram.size() >= 8 && ByteReader(datagram).u32() < 256;
+}
+
+std::string unreached(const Address& address) {
+  return address.is_v4() ? "IPv4 is not reached from this node's socket"
+                         : "IPv6 is not reached from this node's socket";
 }
 
 }  // namespace
@@ -71,36 +79,63 @@ bool Discovery::reachable(const Address& address) const {
   return address.is_v4() ? shard_.context().reaches_v4 : shard_.context().reaches_v6;
 }
 
-void Discovery::join(TrackerUser& user, Membership membership) {
-  for (const auto& member : members_) {
-    if (member->swarm != membership.swarm || member->announced != membership.announced) continue;
-    member->users.push_back({&user, membership.state});
-    if (!member->key) return;
-    set().update(shard_.now(), *member->key, best_state(*member));
-    set().want_peers(shard_.now(), *member->key);
-    return;
-  }
+Discovery::Member& Discovery::member_for(const Membership& membership) {
+  for (const auto& member : members_)
+    if (member->swarm == membership.swarm && member->announced == membership.announced) return *member;
   members_.push_back(std::make_unique<Member>());
   Member& member = *members_.back();
   member.number = next_number_++;
   member.swarm = membership.swarm;
   member.announced = membership.announced;
-  member.numwant = membership.numwant;
-  member.users.push_back({&user, membership.state});
-  if (membership.trackers.size() > discovery::kMaxTrackersPerContent)
-    membership.trackers.resize(discovery::kMaxTrackersPerContent);
-  for (std::string& name : membership.trackers) {
+  return member;
+}
+
+/// Whether there is a new one that can be asked at once.
+bool Discovery::add_trackers(Member& member, TrackerUser& user, std::vector<std::string> names) {
+  bool more = false;
+  for (std::string& name : names) {
+    if (std::ranges::find(member.unknown_names, name) != member.unknown_names.end()) continue;
+    if (std::ranges::find(member.endpoints, name, &discovery::TrackerEndpoint::name) != member.endpoints.end())
+      continue;
+    if (member.endpoints.size() + member.unknown_names.size() == discovery::kMaxTrackersPerContent) break;
     if (const auto address = io::parse_address(name); !address) {
       member.unknown_names.push_back(std::move(name));
     } else if (reachable(*address)) {
       member.endpoints.push_back({std::move(name), {*address}});
+      more = true;
+    } else {
+      untold_.push_back({&user, std::move(name), unreached(*address)});
     }
   }
-  enter(member);
-  look_up_names(member);
+  return more;
+}
+
+void Discovery::join(TrackerUser& user, Membership membership) {
+  Member& member = member_for(membership);
+  member.users.push_back({&user, membership.state, membership.numwant});
+  const std::size_t unknown = member.unknown_names.size();
+  const bool more = add_trackers(member, user, std::move(membership.trackers));
+  if (more || membership.numwant > member.numwant) {  // the set ranks all trackers of a content together
+    leave_trackers(member);
+    enter(member);
+  } else if (member.key) {
+    set().update(shard_.now(), *member.key, best_state(member));
+    set().want_peers(shard_.now(), *member.key);
+  }
+  if (member.unknown_names.size() > unknown) look_up_names(member);
+}
+
+void Discovery::tell_unusable() {
+  // Who is told may leave, and take others' news along, or join.
+  for (std::size_t left = untold_.size(); left > 0 && !untold_.empty(); --left) {
+    const Unusable news = std::move(untold_.front());
+    untold_.erase(untold_.begin());
+    news.user->on_tracker_unusable(news.tracker, news.reason);
+  }
 }
 
 void Discovery::enter(Member& member) {
+  for (const User& user : member.users) member.numwant = std::max(member.numwant, user.numwant);
   if (member.endpoints.empty()) return;
   discovery::ContentOptions options;
   options.swarm = member.swarm;
@@ -140,6 +175,7 @@ void Discovery::leave(TrackerUser& user) {
   Member* member = member_of(user);
   if (member == nullptr) return;
   std::erase_if(member->users, [&](const User& u) { return u.user == &user; });
+  std::erase_if(untold_, [&](const Unusable& u) { return u.user == &user; });
   if (member->users.empty()) {
     leave_trackers(*member);
     std::erase_if(members_, [&](const auto& m) { return m.get() == member; });
@@ -163,11 +199,15 @@ void Discovery::on_names(std::uint64_t number, const std::vector<NamedAddresses>
   if (at == members_.end()) return;
   Member& member = **at;
   bool more = false;
+  std::map<std::string, std::string> reasons;
   for (const NamedAddresses& named : found) {
     std::vector<Address> addresses = named.addresses;
     std::erase_if(addresses, [this](const Address& a) { return !reachable(a); });
-    if (addresses.empty()) continue;
-    std::erase(member.unknown_names, named.name);
+    if (addresses.empty()) {
+      if (!named.addresses.empty()) reasons[named.name] = unreached(named.addresses.front());
+      continue;
+    }
+    if (std::erase(member.unknown_names, named.name) == 0) continue;  // a question put twice
     member.endpoints.push_back({named.name, std::move(addresses)});
     more = true;
   }
@@ -178,9 +218,12 @@ void Discovery::on_names(std::uint64_t number, const std::vector<NamedAddresses>
   if (member.unknown_names.empty()) return;
   member.look_up_at = shard_.now() + member.look_up_pause;
   member.look_up_pause = std::min(2 * member.look_up_pause, kLongestLookUpPause);
-  for (const User& user : std::vector(member.users))
-    for (const std::string& name : member.unknown_names)
-      if (user_of(member, *user.user) != nullptr) user.user->on_tracker_down(name);
+  for (const User& user : member.users) {
+    for (const std::string& name : member.unknown_names) {
+      const auto reason = reasons.find(name);
+      untold_.push_back({user.user, name, reason == reasons.end() ? "the name does not resolve" : reason->second});
+    }
+  }
 }
 
 // ---------------------------------------------------------------------------------------------- what is served
@@ -270,6 +313,7 @@ void Discovery::deliver(const discovery::DiscoveryEvent& event) {
 }
 
 void Discovery::work(Instant now) {
+  tell_unusable();
   for (const auto& member : members_) {
     if (now < member->look_up_at) continue;
     member->look_up_at = Instant::never();
@@ -280,10 +324,14 @@ void Discovery::work(Instant now) {
   if (embedded_) embedded_->work(now, shard_.mutable_counters().tracker);
   if (!set_) return;
   if (now >= set_->next_deadline()) set_->on_timeout(now);
-  while (const auto event = set_->poll_event()) deliver(*event);
+  while (auto event = set_->poll_event()) {
+    event->peers.beat_ms = std::min(event->peers.beat_ms, kLongestToldBeat);
+    deliver(*event);
+  }
 }
 
 Instant Discovery::next_deadline() const {
+  if (!untold_.empty()) return shard_.now();
   Instant next = rate_at_;
   for (const auto& member : members_) next = std::min(next, member->look_up_at);
   for (const auto& publication : publications_) next = std::min(next, publication->next_deadline());
@@ -298,6 +346,7 @@ void Discovery::stop(Instant now) {
     leave_trackers(*members_.back());
     members_.pop_back();
   }
+  untold_.clear();
   rate_at_ = Instant::never();
   if (!embedded_) return;
   embedded_->say_goodbye(now, [this](const Address& to, ByteSpan datagram) { shard_.send_raw(to, datagram); });

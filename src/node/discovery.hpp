@@ -24,6 +24,10 @@ class TrackerUser {
   virtual void on_tracker_peers(const wire::NodeAnnounceReply&) {}
   virtual void on_tracker_announced(const std::string& /*tracker*/) {}
   virtual void on_tracker_down(const std::string& /*tracker*/) {}
+  /// It cannot be asked as things are: its name does not resolve, or no address of it is of a family reached from here.
+  virtual void on_tracker_unusable(const std::string& tracker, const std::string& /*reason*/) {
+    on_tracker_down(tracker);
+  }
   virtual void on_tracker_refused(const std::string& /*tracker*/, const std::string& /*text*/) {}
   virtual void on_tracker_listing(const std::string& /*tracker*/, const wire::QueryReply&) {}
 };
@@ -41,7 +45,8 @@ class Discovery {
     std::uint8_t numwant = 0;
     bool announced = true;  ///< false: only to query
   };
-  /// The user lives until leave(). Several users of one swarm are one member for its trackers, with the best of states.
+  /// The user lives until leave(). Several users of one swarm are one member for its trackers, with the best of states,
+  /// all the trackers they name, and as many peers wanted as the one that wants most. Calls nobody back before work().
   void join(TrackerUser& user, Membership membership);
   void update(TrackerUser& user, const discovery::ContentState& state);
   void want_peers(TrackerUser& user);
@@ -72,12 +77,13 @@ class Discovery {
   struct User {
     TrackerUser* user = nullptr;
     discovery::ContentState state;
+    std::uint8_t numwant = 0;
   };
   struct Member {
     std::uint64_t number = 0;
     SwarmId swarm{};
     bool announced = true;
-    std::uint8_t numwant = 0;
+    std::uint8_t numwant = 0;  // as its trackers were told
     std::vector<User> users;
     std::vector<discovery::TrackerEndpoint> endpoints;  // those whose names are known
     std::vector<std::string> unknown_names;
@@ -90,6 +96,9 @@ class Discovery {
   discovery::TrackerSet& set();
   Member* member_of(const TrackerUser& user);
   User* user_of(Member& member, const TrackerUser& user);
+  Member& member_for(const Membership& membership);
+  bool add_trackers(Member& member, TrackerUser& user, std::vector<std::string> names);
+  void tell_unusable();
   void look_up_names(Member& member);
   void on_names(std::uint64_t number, const std::vector<NamedAddresses>& found);
   bool reachable(const Address& address) const;
@@ -104,6 +113,12 @@ class Discovery {
   std::unique_ptr<EmbeddedTracker> embedded_;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Publication>> publications_;
+  struct Unusable {
+    TrackerUser* user = nullptr;
+    std::string tracker;
+    std::string reason;
+  };
+  std::vector<Unusable> untold_;  // what users are told at the next work()
   std::uint64_t next_number_ = 1;
   Instant rate_at_ = Instant::never();
   Instant rate_since_;

@@ -265,6 +265,12 @@ class Status(SwarmTest):
         share.stop(signal.SIGKILL)
         self.assert_one_sentence(self.ends(self.start('status', share.link, '--timeout', '2'), 4))
 
+    def test_a_tracker_that_cannot_be_reached_at_all_is_not_waited_for(self):
+        share = self.share(self.make('data', random_bytes(1000)), *BEAT)
+        link = re.sub(r't=[^,/]*', 't=%5B::1%5D:9', share.link)
+        # Waiting for the process ends long before that.
+        self.assert_one_sentence(self.ends(self.start('status', link, '--listen', '127.0.0.1:0', '--timeout', '3000'), 4))
+
     def test_a_node_with_several_addresses_is_one_source_and_one_line(self):
         data = random_bytes(3 * MIB)
         share = self.share(self.make('data', data), '--listen', '0.0.0.0:0', '--advertise', '127.0.0.1', '--advertise', '127.0.0.2', *BEAT)
@@ -343,6 +349,28 @@ class Failover(SwarmTest):
         share.line('has not answered yet')
         self.got(share.link, '-o', 'copy')
         self.assert_file(self.at('copy'), data)
+
+    def test_what_a_tracker_refuses_is_said_to_those_who_share_and_to_those_who_get(self):
+        tracker = Tracker(['--listen', '127.0.0.1:0', '--max-contents', '1'], self.folder).serving()
+        self.addCleanup(tracker.end)
+        [(host, port)] = tracker.addresses
+        self.share(self.make('first', random_bytes(1000)), '--tracker', f'{host}:{port}')
+        share = self.share(self.make('second', random_bytes(1000, 2)), '--tracker', f'{host}:{port}')
+        share.line(f'tracker {host}:{port} refuses: too many contents on this tracker; trying on')
+        get = self.ends(self.start('get', without_nodes(share.link), '--timeout', '2', '--listen', '127.0.0.1:0'), 4)
+        self.assertIn(f'{host}:{port} refuses: too many contents', self.assert_one_sentence(get))
+
+    def test_silent_trackers_are_named(self):
+        dead = silent_port(self), silent_port(self)
+        share = self.share(self.make('data', random_bytes(1000)), '--tracker', f'127.0.0.1:{dead[0]}', '--tracker', f'127.0.0.1:{dead[1]}')
+        share.line('trying on')
+        link = without_nodes(share.link)
+        words = self.start('get', link, '--timeout', '9', '--listen', '127.0.0.1:0'), self.start(
+            'share', 'data', '--join', link, '--listen', '127.0.0.1:0', '--state', self.state)
+        for process in words:
+            sentence = self.assert_one_sentence(self.ends(process, 4))
+            self.assertIn(f'tracker 127.0.0.1:{dead[0]} does not answer', sentence)
+            self.assertNotIn('(data)', sentence)
 
 
 if __name__ == '__main__':

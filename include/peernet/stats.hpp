@@ -68,9 +68,9 @@ struct SwarmMember {
   double fraction = 0;  ///< of the chunks, as far as the bits tell; 0 to 1
 };
 
-/// A swarm as one of its trackers sees it.
+/// A swarm as its trackers see it, all that answer together.
 struct SwarmListing {
-  std::string tracker;
+  std::string tracker;  ///< the one that lists most of it
   std::vector<SwarmMember> members;
   std::uint32_t legacy_seeders = 0;  ///< BitTorrent clients, which are counted only
   std::uint32_t legacy_leechers = 0;

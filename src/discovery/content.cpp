@@ -9,6 +9,11 @@ Listing* Content::at(std::uint32_t tracker) {
   return found == listings.end() ? nullptr : &*found;
 }
 
+Asking* Content::asking_at(std::uint32_t tracker) {
+  const auto found = std::ranges::find(asking, tracker, &Asking::tracker);
+  return found == asking.end() ? nullptr : &*found;
+}
+
 void choose_homes(Content& content, const std::function<bool(const Listing&)>& counted) {
   std::size_t homes = 0;
   for (Listing& listing : content.listings) {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "base/time.hpp"
@@ -25,12 +24,12 @@ struct Listing {
   std::uint32_t told_chunks = 0;
 };
 
-/// A query under way.
+/// A query under way at one tracker.
 struct Asking {
-  std::optional<std::uint32_t> tracker;  ///< whom; nobody answers yet
+  std::uint32_t tracker = 0;  ///< slot in the set
+  bool begun = false;         ///< false: it does not answer yet, or has no room
   std::uint32_t cursor = 0;
   std::uint32_t pages = 0;
-  std::size_t skipped = 0;  ///< trackers that answered others but not this
 };
 
 struct Content {
@@ -41,9 +40,10 @@ struct Content {
   std::vector<Listing> listings;  ///< in the order of rendezvous hashing
   Instant peers_wanted;           ///< when want_peers() was or will be served last
   std::size_t turn = 0;           ///< which of its listings is asked next
-  std::optional<Asking> asking;
+  std::vector<Asking> asking;     ///< of those trackers that have not told everything
 
   Listing* at(std::uint32_t tracker);
+  Asking* asking_at(std::uint32_t tracker);
 };
 
 /// Marks the best kActiveTrackers listings that can be counted on as homes, and those up to the last of them as open.

@@ -90,8 +90,8 @@ void TrackerSet::want_peers(Instant now, ContentKey key) {
 
 void TrackerSet::query(Instant, ContentKey key) {
   Content* content = parts_->find(key);
-  if (content == nullptr || content->asking) return;
-  content->asking.emplace();
+  if (content == nullptr || !content->asking.empty() || content->listings.empty()) return;
+  for (const Listing& listing : content->listings) content->asking.push_back({.tracker = listing.tracker});
   parts_->asking.insert(key);
 }
 
@@ -256,30 +256,30 @@ void TrackerSet::Parts::begin_farewell(Instant now, Tracker& tracker) {
   tracker.client.pending().begin(now, {RequestKind::kGoodbye, header.transaction, {}, first(buffer, size)});
 }
 
-/// Each query goes to the first tracker that answers; the page after a reply is asked for by on_page().
+/// Each query goes to every tracker as soon as it answers; the page after a reply is asked for by on_page().
 void TrackerSet::Parts::begin_queries(Instant now) {
   for (const ContentKey key : asking) {
     Content& content = *find(key);
-    if (content.asking->tracker) continue;
-    std::vector<std::uint32_t> able;
-    for (const Listing& listing : content.listings) {
-      const TrackerClient& client = trackers[listing.tracker]->client;
-      if (client.answering() && client.extended()) able.push_back(listing.tracker);
+    for (Asking& asked : content.asking) {
+      const TrackerClient& client = trackers[asked.tracker]->client;
+      if (!asked.begun && client.answering() && client.extended()) asked.begun = begin_page(now, key, content, asked);
     }
-    if (able.empty()) continue;
-    content.asking->tracker = able[content.asking->skipped % able.size()];
-    if (!begin_page(now, key, content)) content.asking->tracker.reset();
   }
 }
 
-bool TrackerSet::Parts::begin_page(Instant now, ContentKey key, const Content& content) {
-  TrackerClient& client = trackers[*content.asking->tracker]->client;
+bool TrackerSet::Parts::begin_page(Instant now, ContentKey key, const Content& content, const Asking& asked) {
+  TrackerClient& client = trackers[asked.tracker]->client;
   if (!client.pending().has_room(RequestKind::kQuery)) return false;
   const wire::TrackerHeader header = client.new_header();
   Buffer buffer;
-  const std::size_t size = wire::encode(buffer, header, wire::Query{content.swarm, content.asking->cursor});
+  const std::size_t size = wire::encode(buffer, header, wire::Query{content.swarm, asked.cursor});
   client.pending().begin(now, {RequestKind::kQuery, header.transaction, {key}, first(buffer, size)});
   return true;
+}
+
+void TrackerSet::Parts::end_query(ContentKey key, Content& content, std::uint32_t slot) {
+  std::erase_if(content.asking, [slot](const Asking& asked) { return asked.tracker == slot; });
+  if (content.asking.empty()) asking.erase(key);
 }
 
 }  // namespace peernet::discovery

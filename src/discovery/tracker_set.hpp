@@ -47,7 +47,7 @@ struct DiscoveryEvent {
     kAnnounced,  ///< the content is listed at this tracker (each time it becomes so)
     kDown,       ///< the tracker does not answer; content is one that lives there
     kRefused,    ///< the tracker answered with an error (text)
-    kListing,    ///< a query's page; the final one has cursor 0
+    kListing,    ///< a page of a query's answer by this tracker; its final one has cursor 0
   };
   Kind kind = Kind::kPeers;
   ContentKey content;
@@ -77,7 +77,9 @@ class TrackerSet {
   /// Announces again for more peers, at most once a second per content, at its trackers in turn. While it is listed
   /// nowhere there is nothing to do: the announce to come brings peers.
   void want_peers(Instant now, ContentKey content);
-  /// Asks for everybody of the content, page by page, from the first of its trackers that answers.
+  /// Asks for everybody of the content, page by page, at each of its trackers as soon as it answers: one that has just
+  /// started knows nobody, and one reached over IPv4 may know others than one reached over IPv6. Of an announced
+  /// content only the trackers that it lives on are contacted. Does nothing while the last query goes on.
   void query(Instant now, ContentKey content);
   /// Says goodbye to its trackers; the key is dead at once.
   void remove(Instant now, ContentKey content);

@@ -70,7 +70,7 @@ void TrackerSet::Parts::on_down(Instant now, std::uint32_t slot) {
     listing->refusals = 0;
     clear_due(key, *listing);
     unlist(now, key, *listing);
-    if (content.asking && content.asking->tracker == slot) content.asking.emplace();
+    if (Asking* asked = content.asking_at(slot)) *asked = {.tracker = slot};  // from the start when it is back
   }
   refresh_want(now, tracker);
   push(EventQueue::Worth::kNews, DiscoveryEvent::Kind::kDown, some, slot);
@@ -94,6 +94,7 @@ void TrackerSet::Parts::reselect(Instant now, ContentKey key, Content& content) 
     return client.counted() && !mute;
   });
   for (Listing& listing : content.listings) {
+    if (!content.announced) listing.open = true;  // who only looks looks everywhere
     refresh_interest(now, listing);
     if (!content.announced || listing.listed) continue;
     const TrackerClient& client = trackers[listing.tracker]->client;

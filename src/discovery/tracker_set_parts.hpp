@@ -70,7 +70,8 @@ struct TrackerSet::Parts {
   void begin_heartbeat(Instant now, Tracker& tracker, std::vector<ContentKey> group);
   void begin_farewell(Instant now, Tracker& tracker);
   void begin_queries(Instant now);
-  bool begin_page(Instant now, ContentKey key, const Content& content);
+  bool begin_page(Instant now, ContentKey key, const Content& content, const Asking& asked);
+  void end_query(ContentKey key, Content& content, std::uint32_t slot);
 
   // --- replies (tracker_set_replies.cpp)
 

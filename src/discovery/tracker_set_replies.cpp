@@ -102,19 +102,16 @@ void TrackerSet::Parts::on_page(Instant now, std::uint32_t slot, const Request& 
                                 const wire::QueryReply& reply) {
   const ContentKey key = request.contents.front();
   Content* content = find(key);
-  if (content == nullptr || !content->asking || content->asking->tracker != slot) return;
-  const bool last = reply.cursor == 0 || ++content->asking->pages == kMaxQueryPages;
+  Asking* asked = content == nullptr ? nullptr : content->asking_at(slot);
+  if (asked == nullptr || !asked->begun) return;
+  const bool last = reply.cursor == 0 || ++asked->pages == kMaxQueryPages;
   push(EventQueue::Worth::kPage, DiscoveryEvent::Kind::kListing, key, slot, [&](DiscoveryEvent& event) {
     event.listing = reply;
     if (last) event.listing.cursor = 0;
   });
-  if (last) {
-    content->asking.reset();
-    asking.erase(key);
-    return;
-  }
-  content->asking->cursor = reply.cursor;
-  PN_CHECK(begin_page(now, key, *content));  // the request that was answered made room
+  if (last) return end_query(key, *content, slot);
+  asked->cursor = reply.cursor;
+  PN_CHECK(begin_page(now, key, *content, *asked));  // the request that was answered made room
 }
 
 void TrackerSet::Parts::on_refused(Instant now, std::uint32_t slot, const Request& request, std::string_view text) {
@@ -136,9 +133,7 @@ void TrackerSet::Parts::on_lapsed(Instant now, std::uint32_t slot, const Request
       break;
     case RequestKind::kQuery: {
       Content* content = find(request.contents.front());
-      if (content == nullptr || !content->asking) break;
-      const std::size_t skipped = content->asking->skipped + 1;
-      content->asking.emplace().skipped = skipped;
+      if (content != nullptr) end_query(request.contents.front(), *content, slot);
       break;
     }
     case RequestKind::kGoodbye:

@@ -12,6 +12,8 @@ namespace {
 
 // A tracker that turns pages for ever is not listened to for ever.
 constexpr std::size_t kMaxListed = 100'000;
+// For the next page of any tracker once one has told everything: more than until a lost connect is sent again.
+constexpr std::chrono::milliseconds kGrace{600};
 
 }  // namespace
 
@@ -44,43 +46,63 @@ void ListingQuestion::on_tracker_listing(const std::string& tracker, const wire:
   {
     const std::scoped_lock lock(mutex_);
     if (done_) return;
-    if (listing_.tracker != tracker) {
-      listing_ = {.tracker = tracker};
-      places_.clear();
-    }
-    listing_.legacy_seeders = reply.legacy_seeders;
-    listing_.legacy_leechers = reply.legacy_leechers;
-    for (std::size_t i = 0; i < reply.nodes.size(); ++i) add(member_of(reply.nodes[i]));
-    if (reply.cursor != 0 && listing_.members.size() < kMaxListed) return;
-    done_ = true;
+    ++pages_;
+    std::size_t& told = told_[tracker];
+    told += reply.nodes.size();
+    if (listing_.tracker.empty() || told > told_[listing_.tracker]) listing_.tracker = tracker;
+    listing_.legacy_seeders = std::max(listing_.legacy_seeders, reply.legacy_seeders);
+    listing_.legacy_leechers = std::max(listing_.legacy_leechers, reply.legacy_leechers);
+    for (std::size_t i = 0; i < reply.nodes.size() && listing_.members.size() < kMaxListed; ++i)
+      add(member_of(reply.nodes[i]));
+    if (reply.cursor == 0 || told >= kMaxListed) finished_.insert(tracker);
   }
   changed_.notify_all();
 }
 
-// A node with several addresses is listed at each of them, and what changes between two pages may be on both.
+// A node may be listed by several trackers and at several addresses, and what changes between two pages may be on both.
 void ListingQuestion::add(SwarmMember member) {
   const auto [place, fresh] = places_.try_emplace(member.node, listing_.members.size());
   if (fresh) return listing_.members.push_back(std::move(member));
   SwarmMember& known = listing_.members[place->second];
-  known.age_seconds = std::min(known.age_seconds, member.age_seconds);
   if (known.address != member.address &&
       std::ranges::find(known.other_addresses, member.address) == known.other_addresses.end())
-    known.other_addresses.push_back(std::move(member.address));
+    known.other_addresses.push_back(member.address);
+  if (member.age_seconds >= known.age_seconds) return;
+  member.address = std::move(known.address);
+  member.other_addresses = std::move(known.other_addresses);
+  known = std::move(member);
 }
 
-void ListingQuestion::without(const std::string& tracker) {
+void ListingQuestion::without(const std::string& tracker, bool unusable) {
   {
     const std::scoped_lock lock(mutex_);
-    if (std::ranges::find(without_, tracker) == without_.end()) without_.push_back(tracker);
+    without_.insert(tracker);
+    if (unusable) unusable_.insert(tracker);
   }
   changed_.notify_all();
 }
 
+bool ListingQuestion::all_heard() const {
+  return std::ranges::all_of(
+      link_.trackers, [this](const std::string& name) { return finished_.contains(name) || without_.contains(name); });
+}
+
 Result<SwarmListing> ListingQuestion::wait(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, timeout, [this] { return done_ || without_.size() >= link_.trackers.size(); });
-  if (!done_) return std::unexpected(Error{ErrorCode::kUnreachable, 0, "no tracker of the link answers"});
-  return listing_;
+  const auto limit = std::chrono::steady_clock::now() + timeout;
+  while (!all_heard()) {
+    const std::size_t pages = pages_;
+    const auto end = finished_.empty() ? limit : std::min(limit, std::chrono::steady_clock::now() + kGrace);
+    if (!changed_.wait_until(lock, end, [&] { return all_heard() || pages_ != pages; })) break;
+  }
+  done_ = true;
+  if (!finished_.empty()) return std::move(listing_);
+  const bool none_usable =
+      std::ranges::all_of(link_.trackers, [this](const std::string& name) { return unusable_.contains(name); });
+  const char* const text = none_usable ? "no tracker of the link can be asked: its name does not resolve, or it has no "
+                                         "address of a family that is reached from here"
+                                       : "no tracker of the link answers";
+  return std::unexpected(Error{ErrorCode::kUnreachable, 0, text});
 }
 
 }  // namespace peernet::node

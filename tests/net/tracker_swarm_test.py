@@ -265,6 +265,20 @@ class Status(SwarmTest):
         share.stop(signal.SIGKILL)
         self.assert_one_sentence(self.ends(self.start('status', share.link, '--timeout', '2'), 4))
 
+    def test_an_empty_tracker_hides_nobody_that_another_lists(self):
+        trackers = []
+        for _ in range(3):
+            trackers.append(Tracker(['--listen', '127.0.0.1:0', *BEAT], self.folder).serving())
+            self.addCleanup(trackers[-1].end)
+        names = [f'{host}:{port}' for tracker in trackers for host, port in tracker.addresses]
+        data = random_bytes(1000)
+        link = self.share(self.make('data', data), '--tracker', names[0]).link
+        self.join(self.copies(data, 1)[0], link.replace(names[0], names[1]))
+        for order in (names, names[::-1]):
+            listing = self.status(re.sub(r't=[^/]*', ','.join(f't={name}' for name in order), link))
+            self.assertEqual(listing['complete'], 2)
+            self.assertNotEqual(listing['tracker'], names[2])
+
     def test_a_tracker_that_cannot_be_reached_at_all_is_not_waited_for(self):
         share = self.share(self.make('data', random_bytes(1000)), *BEAT)
         link = re.sub(r't=[^,/]*', 't=%5B::1%5D:9', share.link)

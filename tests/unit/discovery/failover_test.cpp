@@ -315,7 +315,7 @@ TEST(Failover, QueriesMoveOnToATrackerThatAnswers) {
   s.world.trackers[ranked[0]]->dead = true;
   s.world.nodes[s.node].set->query(s.world.now, s.keys[0]);
   s.world.turn(s.node);
-  EXPECT_TRUE(s.world.run_until(10s, [&] { return s.world.nodes[s.node].count(Kind::kListing) == 1; }));
+  EXPECT_TRUE(s.world.run_until(10s, [&] { return s.world.nodes[s.node].count(Kind::kListing) > 0; }));
 }
 
 TEST(Failover, QueriesMoveOnFromATrackerThatAnswersOthersOnly) {

@@ -268,6 +268,28 @@ TEST(TrackerSet, AQueryBringsEverybodyPageByPage) {
   }
 }
 
+TEST(TrackerSet, WhoOnlyLooksAsksEveryTrackerAndTheOneThatIsBackLater) {
+  World world(18);
+  std::vector<std::size_t> trackers;
+  for (int i = 0; i < 4; ++i) trackers.push_back(world.add_tracker(30s));
+  for (int i = 0; i < 3; ++i) world.add(world.add_node(), swarm_of(1), {trackers[std::size_t(i)]});
+  world.run_for(2s);
+  world.trackers[1]->dead = true;
+  const std::size_t watcher = world.add_node();
+  ContentOptions options{.swarm = swarm_of(1), .announced = false};
+  for (const std::size_t tracker : trackers) options.trackers.push_back(world.trackers[tracker]->endpoint());
+  world.nodes[watcher].set->query(world.now, world.nodes[watcher].set->add(world.now, options));
+  world.turn(watcher);
+  world.run_for(4s);
+  const SimNode& node = world.nodes[watcher];
+  for (const std::size_t tracker : trackers)
+    EXPECT_EQ(node.count(Kind::kListing, world.trackers[tracker]->name), tracker == 1 ? 0u : 1u);
+  EXPECT_EQ(node.count(Kind::kDown, world.trackers[1]->name), 1u);
+  world.trackers[1]->dead = false;
+  world.run_for(31s);
+  for (const std::size_t tracker : trackers) EXPECT_EQ(node.count(Kind::kListing, world.trackers[tracker]->name), 1u);
+}
+
 TEST(TrackerSet, EverythingIsListedWhateverTheNetworkDoes) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     World world(seed, {.loss = 0.3, .repeat = 0.1, .delay = 10ms, .jitter = 80ms});

@@ -1,8 +1,11 @@
 #include "tracker/server/api.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -16,7 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kUsualLimit = 1000;
-constexpr std::size_t kLargestLimit = 1'000'000;
+constexpr std::size_t kLargestLimit = 10'000;
 constexpr std::size_t kShortestPrefix = 4;
 // A slice that took longer held up somebody's datagram; the walk rests, so that it happens seldom.
 constexpr Duration kNoticeable = std::chrono::microseconds(50);
@@ -59,13 +62,33 @@ void sort_unique(std::vector<SwarmSummary>& swarms) {
   swarms.erase(end, swarms.end());
 }
 
+// A swarm's place in the list: largest first.
+struct Rank {
+  std::uint64_t peers = 0;
+  SwarmId swarm{};
+
+  bool before(const Rank& other) const { return peers != other.peers ? peers > other.peers : swarm < other.swarm; }
+};
+
+Rank rank_of(const SwarmSummary& swarm) {
+  return {peers_of(swarm), swarm.swarm};
+}
+
+// "12-KEY": what a page calls "next", and its reader gives back as "after".
+std::optional<Rank> parse_rank(std::string_view text) {
+  Rank out;
+  const char* const end = text.data() + text.size();
+  const auto [dash, error] = std::from_chars(text.data(), end, out.peers);
+  if (error != std::errc{} || dash == end || *dash != '-') return std::nullopt;
+  const auto key = parse_key({dash + 1, end});
+  if (!key || !key->whole()) return std::nullopt;
+  out.swarm = key->bits;
+  return out;
+}
+
 void keep_largest(std::vector<SwarmSummary>& swarms, std::size_t limit) {
   sort_unique(swarms);
-  std::sort(swarms.begin(), swarms.end(), [](const auto& a, const auto& b) {
-    const std::uint64_t in_a = peers_of(a);
-    const std::uint64_t in_b = peers_of(b);
-    return in_a != in_b ? in_a > in_b : a.swarm < b.swarm;
-  });
+  std::sort(swarms.begin(), swarms.end(), [](const auto& a, const auto& b) { return rank_of(a).before(rank_of(b)); });
   if (swarms.size() > limit) swarms.resize(limit);
 }
 
@@ -76,31 +99,6 @@ Json json_of(const SwarmSummary& swarm) {
               {"legacy_seeders", swarm.legacy_seeders},
               {"legacy_leechers", swarm.legacy_leechers},
               {"completed", swarm.completed}};
-}
-
-Page swarms_page(const AdminView& view, const Parameter& parameter) {
-  const std::size_t limit = limit_of(parameter);
-  const std::string wanted = parameter("prefix");
-  KeyPrefix prefix;
-  if (!wanted.empty()) {
-    const auto parsed = parse_key(wanted);
-    if (!parsed) return refused(400, "a key is up to 40 hexadecimal digits");
-    prefix = *parsed;
-  }
-  std::vector<SwarmSummary> swarms;
-  std::uint64_t matching = 0;
-  walk_swarms(view.core, [&](const SwarmSummary& swarm) {
-    if (!prefix.fits(swarm.swarm)) return;
-    ++matching;
-    swarms.push_back(swarm);
-    if (swarms.size() >= 2 * limit + 1024) keep_largest(swarms, limit);
-  });
-  keep_largest(swarms, limit);
-  Json list = Json::array();
-  for (const SwarmSummary& swarm : swarms) list.push_back(json_of(swarm));
-  return json_page(Json{{"total", view.core.totals().contents},
-                        {"truncated", matching > limit && swarms.size() == limit},
-                        {"swarms", std::move(list)}});
 }
 
 Json json_of(const PeerSummary& peer) {
@@ -122,6 +120,47 @@ Json json_of(const PeerSummary& peer) {
   return out;
 }
 
+// A head and a list in it. Row by row: the whole list as Json would take several times the memory of its text.
+template <class Row>
+Page list_page(const Json& head, const char* name, const std::vector<Row>& rows) {
+  Page page{.body = head.dump()};
+  page.body.back() = ',';
+  page.body += fmt::format("\"{}\":[", name);
+  for (const Row& row : rows) page.body += json_of(row).dump() + ',';
+  if (!rows.empty()) page.body.pop_back();
+  page.body += "]}\n";
+  return page;
+}
+
+Page swarms_page(const AdminView& view, const Parameter& parameter) {
+  const std::size_t limit = limit_of(parameter);
+  const std::string wanted = parameter("prefix");
+  KeyPrefix prefix;
+  if (!wanted.empty()) {
+    const auto parsed = parse_key(wanted);
+    if (!parsed) return refused(400, "a key is up to 40 hexadecimal digits");
+    prefix = *parsed;
+  }
+  std::optional<Rank> after;
+  if (const std::string text = parameter("after"); !text.empty()) {
+    after = parse_rank(text);
+    if (!after) return refused(400, "after wants what a page calls next");
+  }
+  std::vector<SwarmSummary> swarms;
+  std::uint64_t matching = 0;
+  walk_swarms(view.core, [&](const SwarmSummary& swarm) {
+    if (!prefix.fits(swarm.swarm) || (after && !after->before(rank_of(swarm)))) return;
+    ++matching;
+    swarms.push_back(swarm);
+    if (swarms.size() >= 2 * limit + 1024) keep_largest(swarms, limit);
+  });
+  keep_largest(swarms, limit);
+  const bool truncated = matching > limit && swarms.size() == limit;
+  Json head{{"total", view.core.totals().contents}, {"truncated", truncated}};
+  if (truncated) head["next"] = fmt::format("{}-{}", peers_of(swarms.back()), to_hex(swarms.back().swarm));
+  return list_page(head, "swarms", swarms);
+}
+
 Page peers_page(const AdminView& view, std::string_view key, const Parameter& parameter) {
   const auto prefix = parse_key(key);
   if (!prefix) return refused(400, "a key is 40 hexadecimal digits, or the first of them");
@@ -138,14 +177,13 @@ Page peers_page(const AdminView& view, std::string_view key, const Parameter& pa
     swarm = fitting[0].swarm;
   }
   const std::size_t limit = limit_of(parameter);
-  Json list = Json::array();
+  std::vector<PeerSummary> peers;
   std::uint64_t count = 0;
   const bool known = view.core.visit_peers_of(io::monotonic_now(), swarm, [&](const PeerSummary& peer) {
-    if (++count <= limit) list.push_back(json_of(peer));
+    if (++count <= limit) peers.push_back(peer);
   });
   if (!known) return refused(404, "no swarm has such a key");
-  return json_page(
-      Json{{"key", to_hex(swarm)}, {"total", count}, {"truncated", count > limit}, {"peers", std::move(list)}});
+  return list_page(Json{{"key", to_hex(swarm)}, {"total", count}, {"truncated", count > limit}}, "peers", peers);
 }
 
 Page stats_page(const AdminView& view) {

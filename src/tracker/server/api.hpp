@@ -26,8 +26,9 @@ struct Page {
 /// The value of a parameter of the query, empty if it is not there.
 using Parameter = std::function<std::string(const char* name)>;
 
-/// /, /metrics, /healthz, /api/stats, /api/swarms?prefix=&limit=, /api/peers/KEY?limit= (KEY: a swarm id in hexadecimal
-/// digits, or a prefix of at least 4 that fits one swarm only).
+/// /, /metrics, /healthz, /api/stats, /api/swarms?prefix=&limit=&after=, /api/peers/KEY?limit= (KEY: a swarm id in
+/// hexadecimal digits, or a prefix of at least 4 that fits one swarm only). A limit is 10,000 at most; a page of swarms
+/// that has another behind it gives "next", to be asked for as "after".
 Page page_of(const AdminView& view, std::string_view path, const Parameter& parameter);
 
 /// Does the Host header of a request name this service by a number or as localhost? Other names may be a web page's,

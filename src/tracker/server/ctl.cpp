@@ -33,7 +33,8 @@ Asks a running tracker what it knows, through the socket in its state folder.
   -h, --help             this text
 )";
 
-constexpr const char* kLimit = "?limit=100000";
+constexpr const char* kLimit = "?limit=10000";
+constexpr unsigned kMaxPages = 10;
 constexpr int kTimeoutSeconds = 60;
 
 std::string path_of(const CtlRequest& request) {
@@ -87,6 +88,26 @@ Outcome<Descriptor> connect_to(const std::string& path) {
   return failure(ErrorCode::kUnreachable,
                  fmt::format("no tracker answers at {} ({}): is it running, and with this state folder?", shown,
                              reason_of(errno)));
+}
+
+// The body of one answer, or why there is none.
+Outcome<std::string> body_of(const CtlRequest& request, const std::string& path) {
+  const auto socket = connect_to(request.socket);
+  if (!socket) return std::unexpected(socket.error());
+  auto reply = exchange(socket->get(), path);
+  if (!reply || reply->status == 0)
+    return failure(ErrorCode::kNoProgress,
+                   fmt::format("what listens at {} gives no whole answer.", cli::printable(request.socket)));
+  if (reply->status == 404)
+    return failure(ErrorCode::kUnknownContent, fmt::format("no swarm has a key that begins with {}.", request.key));
+  if (reply->status == 409)
+    return failure(ErrorCode::kUsage,
+                   fmt::format("several swarms have keys that begin with {}: give more digits.", request.key));
+  if (reply->status == 503)
+    return failure(ErrorCode::kNoProgress, "the tracker answers too many questions just now: ask again.");
+  if (reply->status != 200)
+    return failure(ErrorCode::kNoProgress, fmt::format("the tracker refuses the question (HTTP {}).", reply->status));
+  return std::move(reply->body);
 }
 
 }  // namespace
@@ -152,21 +173,19 @@ Outcome<std::string> ask(const CtlRequest& request) {
   if (request.socket.empty())
     return failure(ErrorCode::kUnreachable,
                    "no running tracker is found here: name its state folder with --state DIR.");
-  const auto socket = connect_to(request.socket);
-  if (!socket) return std::unexpected(socket.error());
-  auto reply = exchange(socket->get(), path_of(request));
-  if (!reply || reply->status == 0)
-    return failure(ErrorCode::kNoProgress,
-                   fmt::format("what listens at {} gives no whole answer.", cli::printable(request.socket)));
-  if (reply->status == 404)
-    return failure(ErrorCode::kUnknownContent, fmt::format("no swarm has a key that begins with {}.", request.key));
-  if (reply->status == 409)
-    return failure(ErrorCode::kUsage,
-                   fmt::format("several swarms have keys that begin with {}: give more digits.", request.key));
-  if (reply->status != 200)
-    return failure(ErrorCode::kNoProgress, fmt::format("the tracker refuses the question (HTTP {}).", reply->status));
-  if (request.json) return std::move(reply->body);
-  auto table = table_of(request.verb, reply->body);
+  auto body = body_of(request, path_of(request));
+  if (!body) return body;
+  if (request.verb == CtlVerb::kSwarms) {
+    PageJoiner pages(std::move(*body));
+    for (unsigned i = 1; i < kMaxPages && !pages.next().empty(); ++i) {
+      const auto page = body_of(request, path_of(request) + "&after=" + pages.next());
+      if (!page) return page;
+      if (!pages.add(*page)) break;
+    }
+    body = pages.take();
+  }
+  if (request.json) return body;
+  auto table = table_of(request.verb, *body);
   if (!table) return failure(ErrorCode::kNoProgress, "the answer is of another version of the tracker: use --json.");
   return std::move(*table);
 }

@@ -104,6 +104,31 @@ TEST_F(Api, ManySwarmsAreAllListedOnce) {
   EXPECT_EQ(some["truncated"], true);
 }
 
+TEST_F(Api, PagesOfSwarmsFollowEachOtherAndNoneIsLargerThanTenThousand) {
+  for (unsigned i = 0; i < 12'000; ++i) {
+    SwarmId id{};
+    id[3] = std::byte{static_cast<std::uint8_t>(i >> 8)};
+    id[19] = std::byte{static_cast<std::uint8_t>(i)};
+    restore(id, legacy(1, true));
+    if (i % 3 == 0) restore(id, legacy(2, true));
+  }
+  const Json largest = json("/api/swarms", {{"limit", "1000000"}});
+  EXPECT_EQ(largest["swarms"].size(), 10'000u);
+  std::vector<std::string> keys;
+  std::string after;
+  do {
+    const Json page = json("/api/swarms", {{"limit", "5000"}, {"after", after}});
+    for (const Json& one : page["swarms"]) keys.push_back(one["key"].get<std::string>());
+    EXPECT_EQ(page["truncated"].get<bool>(), page.contains("next"));
+    after = page.value("next", "");
+  } while (!after.empty() && keys.size() < 20'000);
+  EXPECT_EQ(keys.size(), 12'000u);
+  EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), 12'000u);
+  EXPECT_EQ(keys[9'999], largest["swarms"][9'999]["key"]);
+  for (const char* bad : {"x", "1", "1-", "-", "1-abcd", "99999999999999999999-"})
+    EXPECT_EQ(get("/api/swarms", {{"after", bad}}).status, 400) << bad;
+}
+
 TEST_F(Api, PeersAreFoundByKeyOrByTheFrontOfIt) {
   restore(swarm(0xaa, 0x10), node(2, wire::kContentServed));
   restore(swarm(0xaa, 0x20), legacy(1, true));

@@ -79,6 +79,23 @@ TEST(Ctl, PeersShowWhichPartsTheyHave) {
   EXPECT_THAT(bar_of(R"({"kind":"legacy","complete":false})"), HasSubstr(std::string(32, '?')));
 }
 
+TEST(Ctl, PagesAreJoinedAndWhatComesTwiceCountsOnce) {
+  PageJoiner pages(R"({"total":3,"truncated":true,"next":"1-bb","swarms":[{"key":"aa"},{"key":"bb"}]})");
+  EXPECT_EQ(pages.next(), "1-bb");
+  EXPECT_TRUE(pages.add(R"({"total":4,"truncated":false,"swarms":[{"key":"bb"},{"key":"cc"}]})"));
+  EXPECT_EQ(pages.next(), "");
+  EXPECT_EQ(pages.take(),
+            "{\"total\":4,\"truncated\":false,\"swarms\":[{\"key\":\"aa\"},{\"key\":\"bb\"},{\"key\":\"cc\"}]}\n");
+  PageJoiner stuck(R"({"truncated":true,"next":"1-bb","swarms":[{"key":"bb"}]})");
+  EXPECT_FALSE(stuck.add(R"({"truncated":true,"next":"1-bb","swarms":[{"key":"bb"}]})"));
+  for (const char* other : {"", "x", "[]", "{}", R"({"swarms":1,"next":"1"})", R"({"swarms":[],"next":"1 HTTP"})"}) {
+    PageJoiner one{std::string(other)};
+    EXPECT_EQ(one.next(), "") << other;
+    EXPECT_FALSE(one.add(other)) << other;
+    EXPECT_EQ(one.take(), other);
+  }
+}
+
 TEST(Ctl, StatsAreNamesAndNumbers) {
   const auto table = table_of(CtlVerb::kStats, R"({"version":"1","counters":{"announces":12},"snapshot_age_s":null})");
   ASSERT_TRUE(table);

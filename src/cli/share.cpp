@@ -26,6 +26,12 @@ constexpr Clock::duration kGoodbye = 3s;
 // they get no more; a goodbye before that would look as if we might come back.
 constexpr Clock::duration kExplain = 1500ms;
 
+// With --join: others are to blame, not the file.
+bool concerns_swarm(ErrorCode code) {
+  return code == ErrorCode::kUnreachable || code == ErrorCode::kUnknownContent || code == ErrorCode::kNoProgress ||
+         code == ErrorCode::kRefused;
+}
+
 // Follows the events of one share: prints the link, and knows when --once is satisfied.
 class Sharing {
  public:
@@ -91,7 +97,9 @@ int run_share(const Invocation& invocation) {
   if (sharing.failure_of_link()) return reporter.fail(*sharing.failure_of_link());
   if (last.kind == EventKind::kError && last.error.code != ErrorCode::kInterrupted)
     return reporter.fail(
-        {last.error.code, fmt::format("{} ({})", printable(last.text), printable(invocation.share.path))});
+        {last.error.code, concerns_swarm(last.error.code)
+                              ? printable(last.text)
+                              : fmt::format("{} ({})", printable(last.text), printable(invocation.share.path))});
   if (sharing.satisfied()) return 0;
   return signals.caught() != 0 ? exit_status_of_signal(signals.caught()) : static_cast<int>(ErrorCode::kInterrupted);
 }

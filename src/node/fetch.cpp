@@ -289,10 +289,7 @@ void Fetch::check_patience(Instant now) {
   if (paused_for_space_) {
     fail({ErrorCode::kNoSpace, ENOSPC, "the disk is full; what was received is kept"});
   } else if (!ever_answered_) {
-    fail({ErrorCode::kUnreachable, 0,
-          trackers_answered_
-              ? "the tracker answered, but no node that serves this content did: is one running, and reached by UDP?"
-              : "no source answered in time: is it running, and does its port let UDP through?"});
+    fail({ErrorCode::kUnreachable, 0, "no source answered in time"}, why_nobody_answered());
   } else {
     fail({ErrorCode::kNoProgress, 0, "the sources stopped sending; what was received is kept"});
   }
@@ -363,6 +360,10 @@ void Fetch::end_sessions(wire::CloseCode code) {
 }
 
 void Fetch::fail(const Error& error) {
+  fail(error, describe(error));
+}
+
+void Fetch::fail(const Error& error, std::string text) {
   if (stage_ == Stage::kDone || stage_ == Stage::kFailed) return;
   stage_ = Stage::kFailed;
   if (store_) store_->stop();
@@ -370,7 +371,7 @@ void Fetch::fail(const Error& error) {
   note_sources_at_end();
   end_sessions(wire::CloseCode::kNone);
   leave_trackers();
-  options_.transfer->finish({.kind = EventKind::kError, .text = describe(error), .error = error}, Phase::kFailed);
+  options_.transfer->finish({.kind = EventKind::kError, .text = std::move(text), .error = error}, Phase::kFailed);
 }
 
 void Fetch::cancel() {

@@ -16,6 +16,7 @@
 #include "node/fetch_store.hpp"
 #include "node/peer.hpp"
 #include "node/send_memory.hpp"
+#include "node/tracker_troubles.hpp"
 #include "node/transfer_state.hpp"
 #include "peernet/config.hpp"
 #include "peernet/link.hpp"
@@ -111,6 +112,7 @@ class Fetch final : public TrackerUser {
   void talk_to_trackers(Instant now);
   void ask_for_peers_soon(Instant now);
   void check_reachable();
+  std::string why_nobody_answered() const;
   discovery::ContentState tracker_state() const;
 
   // fetch.cpp: sources
@@ -142,6 +144,7 @@ class Fetch final : public TrackerUser {
   void report_complete();
   void done(std::uint64_t bytes);
   void fail(const Error& error);
+  void fail(const Error& error, std::string text);
   void end_sessions(wire::CloseCode code);
   void made_progress(Instant now) { last_progress_ = now; }
   void publish_numbers();
@@ -178,7 +181,7 @@ class Fetch final : public TrackerUser {
   bool with_trackers_ = false;  // between join_trackers() and leave_trackers()
   bool trackers_answered_ = false;
   bool strangers_named_ = false;  // by trackers, nodes that serve it
-  std::vector<std::string> trackers_down_;  // that said nothing so far, or no
+  TrackerTroubles troubles_;      // of those that said nothing so far, or no
   Duration tracker_beat_ = std::chrono::seconds(30);
   Instant ask_peers_at_ = Instant::never();
   Duration ask_peers_pause_ = std::chrono::seconds(1);

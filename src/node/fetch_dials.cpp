@@ -90,7 +90,7 @@ void Fetch::redial_if_alone(Instant now) {
 // While a tracker may still name somebody, this is not known.
 bool Fetch::everybody_refused() const {
   const bool trackers_silent =
-      with_trackers_ && !trackers_answered_ && trackers_down_.size() < options_.link.trackers.size();
+      with_trackers_ && !trackers_answered_ && troubles_.size() < options_.link.trackers.size();
   return download_->source_count() == 0 && !options_.names_wanted && !trackers_silent &&
          std::ranges::all_of(dials_, &Dial::refused);
 }
@@ -124,6 +124,16 @@ void Fetch::on_names(const std::vector<Address>& addresses) {
 void Fetch::check_reachable() {
   if (!dials_.empty() || options_.names_wanted || with_trackers_) return;
   fail({ErrorCode::kUnreachable, 0, "no address of the link can be reached from here"});
+}
+
+std::string Fetch::why_nobody_answered() const {
+  if (trackers_answered_)
+    return "the tracker answered, but no node that serves this content did: is one running, and reached by UDP?";
+  const std::string troubles = troubles_.text();
+  if (options_.link.peers.empty())
+    return "no tracker of the link has named a source" + (troubles.empty() ? "" : ": " + troubles);
+  return "no source answered in time" + (troubles.empty() ? "" : " (" + troubles + ")") +
+         ": is it running, and does its port let UDP through?";
 }
 
 // ---------------------------------------------------------------------------------------------- trackers
@@ -200,18 +210,20 @@ void Fetch::on_tracker_peers(const wire::NodeAnnounceReply& reply) {
 }
 
 void Fetch::on_tracker_announced(const std::string& tracker) {
-  std::erase(trackers_down_, tracker);
+  troubles_.clear(tracker);
   report_tracker(*options_.transfer, tracker, "announced to tracker " + tracker, true);
 }
 
 void Fetch::on_tracker_down(const std::string& tracker) {
-  if (std::ranges::find(trackers_down_, tracker) == trackers_down_.end()) trackers_down_.push_back(tracker);
-  report_tracker(*options_.transfer, tracker, "tracker " + tracker + " does not answer");
+  const std::string sentence = "tracker " + tracker + " does not answer";
+  troubles_.note(tracker, sentence);
+  report_tracker(*options_.transfer, tracker, sentence);
 }
 
 void Fetch::on_tracker_refused(const std::string& tracker, const std::string& text) {
-  if (std::ranges::find(trackers_down_, tracker) == trackers_down_.end()) trackers_down_.push_back(tracker);
-  report_tracker(*options_.transfer, tracker, "tracker " + tracker + " refuses: " + text);
+  const std::string sentence = "tracker " + tracker + " refuses: " + text;
+  troubles_.note(tracker, sentence);
+  report_tracker(*options_.transfer, tracker, sentence);
 }
 
 }  // namespace peernet::node

@@ -32,13 +32,19 @@ void Publication::end(Instant now, Shard& shard) {
 void Publication::work(Instant now) {
   if (now < impatient_at_) return;
   impatient_at_ = Instant::never();
-  TransferState& transfer = *options_.content->transfer;
-  if (options_.joined) {
-    transfer.push({.kind = EventKind::kNotice, .text = "no tracker of the link has answered yet; trying on"});
-    return;
-  }
-  transfer.push({.kind = EventKind::kNotice, .text = "the tracker has not answered yet; trying on"});
-  tell_link();
+  complain();
+  if (!options_.joined) tell_link();
+}
+
+// Why nobody finds this content through trackers yet.
+void Publication::complain() {
+  refusal_told_ = refused_;
+  const bool several = options_.trackers.size() > 1;
+  std::string text = options_.joined ? "no tracker of the link has answered yet"
+                     : several       ? "none of the trackers has answered yet"
+                                     : "the tracker has not answered yet";
+  if (troubles_.size() > 0) text = "not listed by any tracker yet: " + troubles_.text();
+  options_.content->transfer->push({.kind = EventKind::kNotice, .text = std::move(text) + "; trying on"});
 }
 
 void Publication::tell_link() {
@@ -50,15 +56,23 @@ void Publication::tell_link() {
 
 void Publication::on_tracker_announced(const std::string& tracker) {
   report_tracker(*options_.content->transfer, tracker, "announced to tracker " + tracker, true);
+  listed_ = true;
+  troubles_.clear(tracker);
   tell_link();
 }
 
 void Publication::on_tracker_down(const std::string& tracker) {
-  report_tracker(*options_.content->transfer, tracker, "tracker " + tracker + " does not answer");
+  const std::string sentence = "tracker " + tracker + " does not answer";
+  troubles_.note(tracker, sentence);
+  report_tracker(*options_.content->transfer, tracker, sentence);
 }
 
 void Publication::on_tracker_refused(const std::string& tracker, const std::string& text) {
-  report_tracker(*options_.content->transfer, tracker, "tracker " + tracker + " refuses: " + text);
+  const std::string sentence = "tracker " + tracker + " refuses: " + text;
+  troubles_.note(tracker, sentence);
+  refused_ = true;
+  report_tracker(*options_.content->transfer, tracker, sentence);
+  if (!refusal_told_ && !listed_ && impatient_at_.is_never()) complain();  // silence was complained of before
 }
 
 }  // namespace peernet::node

@@ -11,6 +11,7 @@
 
 #include "node/discovery.hpp"
 #include "node/shared_content.hpp"
+#include "node/tracker_troubles.hpp"
 
 namespace peernet::node {
 
@@ -41,9 +42,14 @@ class Publication final : public TrackerUser {
 
  private:
   void tell_link();
+  void complain();
 
   Options options_;
+  TrackerTroubles troubles_;
   bool told_ = false;
+  bool listed_ = false;  // at one of its trackers, at least once
+  bool refused_ = false;
+  bool refusal_told_ = false;  // to people; a tracker may refuse as often as it likes
   Instant impatient_at_ = Instant::never();
 };
 

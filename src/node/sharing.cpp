@@ -167,7 +167,10 @@ void NodeImpl::join_and_serve(const ShareJob& job) {
   });
   auto file = hash_for_join(job, *check);
   check->asking->cancel();  // if it has not ended
-  if (!file) return fail(*job.transfer, file.error());
+  if (!file) {
+    if (!check->failed() || file.error() != check->last->error) return fail(*job.transfer, file.error());
+    return job.transfer->finish(std::move(*check->last), Phase::kFailed);  // its text says more
+  }
   // Name, mode and time are the publisher's, or the content id would be another.
   SwarmManifest& manifest = *check->manifest;
   auto content = std::make_shared<SharedContent>();

@@ -248,6 +248,8 @@ void convert_share(Converter& to, const Words& w, Invocation& out) {
     const auto beat = parse_seconds(w.beat);
     if (!beat || *beat < kShortestBeat || *beat > kLongestBeat)
       return to.complain("--beat wants seconds from 0.1 to 3600, not {}", in_quotes(w.beat));
+    if (!w.trackers.empty())
+      to.complain("--beat and --tracker do not fit together: it is the beat of the tracker that a share is itself");
     out.node.tracker_beat_seconds = *beat;
   }
   if (w.join.empty()) return;

@@ -72,6 +72,8 @@ TEST(SwarmArguments, JoinTakesALinkAndNothingThatTheLinkSays) {
 TEST(SwarmArguments, TheBeatIsSecondsWithinReason) {
   EXPECT_EQ(good({"share", "x", "--beat", "0.5"}).node.tracker_beat_seconds, 0.5);
   EXPECT_EQ(good({"share", "x"}).node.tracker_beat_seconds, 30);
+  EXPECT_THAT(bad({"share", "x", "--beat", "1", "--tracker", "t:1"}), HasSubstr("--beat and --tracker"));
+  EXPECT_THAT(bad({"share", "x", "--beat", "1", "--tracker", "none"}), HasSubstr("--beat and --tracker"));
   for (const char* word : {"0", "0.09", "3601", "soon", "-1"})
     EXPECT_THAT(bad({"share", "x", "--beat", word}), HasSubstr("--beat wants seconds from 0.1 to 3600")) << word;
 }

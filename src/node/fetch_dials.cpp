@@ -17,6 +17,13 @@ constexpr Duration kLongestHopefulPause = 4s;
 constexpr Duration kTellStateEvery = 1s;
 constexpr Duration kRestAfterFailure = 5s;
 
+// Of one host at most: a tracker does not make us talk to groups or to nobody.
+bool is_unicast(const Address& address) {
+  const auto first = std::to_integer<unsigned>(address.ip[address.is_v4() ? 12 : 0]);
+  if (address.is_v4()) return first != 0 && first < 224;  // 224/4 multicast, 240/4 reserved and broadcast
+  return first != 0xff && address.ip != ByteArray<16>{};
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------- dialling
@@ -204,6 +211,7 @@ void Fetch::on_tracker_peers(const wire::NodeAnnounceReply& reply) {
     const wire::NodePeer& peer = reply.peers[i];
     if ((peer.flags & wire::kContentServed) == 0 || peer.node == shard_->context().tag() || knows_node(peer.node))
       continue;
+    if (!is_unicast(peer.address)) continue;
     strangers_named_ = true;
     add_address(peer.address, false);
   }

@@ -225,6 +225,10 @@ void NodeImpl::publish(const ShareJob& job, const std::shared_ptr<SharedContent>
         names.push_back(text);
       }
     }
+    // Names may take long or fail: until then the content has its place in the tracker with what this host knows.
+    if (options.addresses.empty())
+      for (const std::string& text : own_addresses({}))
+        if (const auto address = io::parse_address(text)) options.addresses.push_back(*address);
   }
   shards_[0]->post([options](Shard& shard) {
     if (options.content->withdrawn.load(std::memory_order_relaxed)) return;

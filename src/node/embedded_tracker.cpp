@@ -9,7 +9,9 @@ namespace {
 
 // Strangers may fill these tables, never the process: at 128 bytes a peer this is a few MiB. list() makes room for each
 // content of ours, so that nobody can have others listed here.
-constexpr tracker::Limits kLimits{.contents = 1, .peers_per_content = 16'384, .peers_per_address = 1024};
+// Legacy peers, which cannot be of any use to a swarm of nodes, leave nearly all places to nodes.
+constexpr tracker::Limits kLimits{
+    .contents = 1, .peers_per_content = 16'384, .legacy_per_content = 256, .peers_per_address = 1024};
 
 tracker::CoreOptions core_options(Duration beat) {
   io::SystemRandom random;

@@ -290,7 +290,9 @@ class Program:
         arguments = self.command[self.command.index(script) + 1:]
         if self.options.filter:
             arguments = arguments + ['--filter', self.options.filter]
-        command = [sys.executable, UNITTEST_RUNNER, os.path.realpath(self.result), script] + arguments
+        # The interpreter that the test names: it may have modules that this one lacks.
+        interpreter = self.command[:self.command.index(script)] or [sys.executable]
+        command = interpreter + [UNITTEST_RUNNER, os.path.realpath(self.result), script] + arguments
         status, self.duration_s = self.start(command, scratch, self.log, self.timeout_s)
         planned, done = [], {}
         for line in read_text(self.result).splitlines():

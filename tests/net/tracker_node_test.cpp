@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <thread>
 
 #include "crypto/join_proof.hpp"
@@ -37,7 +39,11 @@ class Stranger {
   std::vector<std::byte> ask(ByteSpan request) {
     send(request);
     std::vector<std::byte> reply(65536);
-    const ssize_t n = ::recv(fd_, reply.data(), reply.size(), 0);
+    ssize_t n = 0;
+    do {  // rings of this process interrupt its other threads now and then
+      n = ::recv(fd_, reply.data(), reply.size(), 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN) ADD_FAILURE() << std::strerror(errno);
     reply.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
     return reply;
   }

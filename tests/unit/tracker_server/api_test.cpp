@@ -124,7 +124,7 @@ TEST_F(Api, PagesOfSwarmsFollowEachOtherAndNoneIsLargerThanTenThousand) {
   } while (!after.empty() && keys.size() < 20'000);
   EXPECT_EQ(keys.size(), 12'000u);
   EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), 12'000u);
-  EXPECT_EQ(keys[9'999], largest["swarms"][9'999]["key"]);
+  EXPECT_EQ(keys[9'999], largest["swarms"][9'999]["key"].get<std::string>());
   for (const char* bad : {"x", "1", "1-", "-", "1-abcd", "99999999999999999999-"})
     EXPECT_EQ(get("/api/swarms", {{"after", bad}}).status, 400) << bad;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +14,8 @@
 #include "base/token_bucket.hpp"
 #include "crypto/handshake.hpp"
 #include "io/io.hpp"
+#include "io/system_random.hpp"
+#include "node/fetch_store.hpp"
 #include "node/name_lookup.hpp"
 #include "peernet/config.hpp"
 #include "storage/state_thread.hpp"
@@ -77,6 +80,9 @@ struct NodeContext {
   std::uint8_t shard_count = 1;
   SharedLimit limit_up{0};
   SharedLimit limit_down{0};
+  /// What a shard cannot do itself; the simulator has its own.
+  std::function<std::unique_ptr<RandomSource>()> make_random = [] { return std::make_unique<io::SystemRandom>(); };
+  StoreFactory make_store;
   /// Buffered writes and slow calls of all downloads. Threads start at their first use.
   std::unique_ptr<storage::WriterThread> writer;
   std::unique_ptr<storage::StateThread> state;

@@ -171,13 +171,14 @@ void Fetch::open_when_ready() {
   StoreOptions store;
   store.core = *core_;
   store.id = options_.link.content_id;
-  store.entry = *entry_;
+  store.name = entry_->path;
+  store.entries = &entries_;
   store.xxh3 = &xxh3_;
   store.output = options_.get.output;
   store.overwrite = options_.get.overwrite;
   store.sync = options_.get.sync == SyncMode::kFile;
   store.max_buffers = assemblies_for(core_->chunk_bytes);
-  store_ = std::make_unique<FetchStore>(shard_->context(), shard_->driver(), number_, store);
+  store_ = shard_->context().make_store(shard_->context(), shard_->driver(), number_, store);
   store_->open();
 }
 

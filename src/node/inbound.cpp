@@ -22,6 +22,10 @@ bool is_packet_type(std::byte first) {
          type <= static_cast<std::uint8_t>(wire::PacketType::kControl);
 }
 
+std::uint64_t payload_of(io::OpToken op) {
+  return op.value() & ((std::uint64_t{1} << 56) - 1);
+}
+
 SessionId receiver_of(ByteSpan datagram) {
   return SessionId(ByteReader(datagram.subspan(wire::kReceiverOffset, 4)).u32());
 }
@@ -49,12 +53,14 @@ void Shard::on_sent(io::OpToken op, std::int32_t result) {
   touch(*peer);
 }
 
+void Shard::on_read(io::OpToken op, std::int64_t result) {
+  const std::uint64_t payload = payload_of(op);
+  serving_.on_read({static_cast<std::uint32_t>(payload), static_cast<std::uint32_t>(payload >> 32)}, result);
+}
+
 void Shard::on_file(io::OpToken op, io::FileOp, std::int64_t result) {
-  const std::uint64_t payload = op.value() & ((std::uint64_t{1} << 56) - 1);
-  if (static_cast<TokenKind>(op.value() >> 56) == TokenKind::kRead) {
-    serving_.on_read({static_cast<std::uint32_t>(payload), static_cast<std::uint32_t>(payload >> 32)}, result);
-    return;
-  }
+  if (static_cast<TokenKind>(op.value() >> 56) == TokenKind::kRead) return on_read(op, result);
+  const std::uint64_t payload = payload_of(op);
   Fetch* fetch = this->fetch(static_cast<std::uint32_t>(payload >> 32));
   PN_CHECK(fetch != nullptr);  // a fetch outlives its operations
   fetch->on_file(static_cast<std::uint32_t>(payload), result);

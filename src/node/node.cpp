@@ -8,6 +8,7 @@
 #include "crypto/identity.hpp"
 #include "io/address_text.hpp"
 #include "io/probe.hpp"
+#include "node/file_store.hpp"
 #include "node/node_impl.hpp"
 #include "storage/state_db.hpp"
 
@@ -60,6 +61,9 @@ Result<void> NodeImpl::start() {
   ByteArray<8> instance;
   random.fill(instance);
   context_.instance_id = ByteReader(instance).u64();
+  context_.make_store = [](NodeContext& context, io::Driver& driver, std::uint32_t number, const StoreOptions& options) {
+    return std::make_unique<FileStore>(context, driver, number, options);
+  };
   context_.writer = std::make_unique<storage::WriterThread>();
   context_.state = std::make_unique<storage::StateThread>(state_directory(context_.config));
 

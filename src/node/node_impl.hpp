@@ -51,7 +51,7 @@ class NodeImpl {
   void hash_and_serve(const ShareJob& job);
   void join_and_serve(const ShareJob& job);
   Result<storage::SharedFile> hash_for_join(const ShareJob& job, JoinCheck& check);
-  void serve(const ShareJob& job, std::shared_ptr<SharedContent> content);
+  void serve(const ShareJob& job, const std::shared_ptr<SharedContent>& content);
   void publish(const ShareJob& job, const std::shared_ptr<SharedContent>& content);
   void withdraw_changed(const std::shared_ptr<SharedContent>& content);
   void withdraw(const std::shared_ptr<SharedContent>& content);

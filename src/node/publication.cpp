@@ -10,7 +10,7 @@ void report_tracker(TransferState& transfer, const std::string& tracker, std::st
 
 void Publication::start(Instant now, Shard& shard) {
   const SharedContent& content = *options_.content;
-  const std::uint32_t chunks = content.file.core.chunk_count;
+  const std::uint32_t chunks = content.manifest.core->chunk_count;
   if (options_.embedded) {
     EmbeddedTracker::Listing listing{content.swarm, std::move(options_.addresses), shard.context().tag(), chunks};
     shard.discovery().embedded_tracker().list(now, std::move(listing));

@@ -1,11 +1,11 @@
 #include "node/serving.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "crypto/join_proof.hpp"
 #include "io/address_text.hpp"
 #include "node/shard.hpp"
-#include "storage/source_guard.hpp"
 
 namespace peernet::node {
 namespace {
@@ -25,14 +25,26 @@ Serving::Serving(Shard& shard, MutableByteSpan block_memory)
 // ---------------------------------------------------------------------------------------------- contents
 
 void Serving::add(std::shared_ptr<SharedContent> content) {
-  const auto file = shard_.driver().add_file(content->file.fd.get());
-  if (!file) {
-    content->transfer->finish({.kind = EventKind::kError, .text = describe(file.error()), .error = file.error()},
-                              Phase::kFailed);
-    return;
-  }
-  contents_.push_back(std::make_unique<Served>(Served{.content = std::move(content), .file = *file}));
+  contents_.push_back(std::make_unique<Served>(Served{.content = std::move(content)}));
+  make_reader(*contents_.back());
   next_check_ = std::min(next_check_, shard_.now() + kCheckEvery);
+}
+
+void Serving::make_reader(Served& served) {
+  SharedContent& content = *served.content;
+  if (served.reader || !content.bytes) return;
+  auto reader = content.bytes->open(shard_.driver());
+  if (reader) {
+    served.reader = std::move(*reader);
+  } else {
+    content.transfer->finish({.kind = EventKind::kError, .text = describe(reader.error()), .error = reader.error()},
+                             Phase::kFailed);
+  }
+}
+
+void Serving::on_readable(const SharedContent& content) {
+  for (const auto& served : contents_)
+    if (!served->removed && served->content.get() == &content) make_reader(*served);
 }
 
 void Serving::withdraw(Served& served, wire::LeaveReason reason) {
@@ -61,7 +73,6 @@ void Serving::remove(const SharedContent& content, wire::LeaveReason reason) {
 // A content that was removed lives until the last read from its file has ended.
 void Serving::release_if_unused(Served& served) {
   if (!served.removed || served.reads > 0) return;
-  shard_.driver().release_file(served.file);
   std::erase_if(contents_, [&](const auto& s) { return s.get() == &served; });
 }
 
@@ -71,9 +82,7 @@ void Serving::check_sources(Instant now) {
   for (const auto& served : contents_) {
     SharedContent& content = *served->content;
     if (served->removed || content.withdrawn.load(std::memory_order_relaxed)) continue;
-    const auto stamp = storage::stamp_of(content.file.fd.get());
-    if (!stamp || storage::compare(content.file.stamp, *stamp) == storage::SourceState::kChanged)
-      source_changed(content);
+    if (content.bytes && content.bytes->changed()) source_changed(content);
   }
 }
 
@@ -106,7 +115,7 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
     claim.binding = peer.session.binding();
     claim.prover = peer.session.peer();
     claim.verifier = shard_.context().handshakes->local_id();
-    claim.content = content.file.id;
+    claim.content = content.id;
     if (crypto::check_join_proof(content.key, claim, frame.mac)) {
       claim.role = crypto::JoinRole::kJoinResponse;
       std::swap(claim.prover, claim.verifier);
@@ -121,32 +130,32 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
     if (++peer.refused_joins >= kMaxRefusedJoins) shard_.close(peer, wire::CloseCode::kRefused, "too many guesses");
     return;
   }
+  const SharedContent& content = *(*found)->content;
+  if (content.have != nullptr && !content.have->complete()) return;
   wire::HaveFrame have;
   have.slot = frame.slot;
   have.complete = true;
   say(peer, have);
 }
 
-bool Serving::valid(const SharedContent& content, const wire::RequestFrame& frame) const {
-  const storage::SharedFile& file = content.file;
-  const auto whole_page = [&](const content::PageTable& table) {
-    return frame.index < table.shape().pages &&
-           std::uint64_t{frame.offset} + frame.length <= table.shape().reply_bytes(frame.index);
-  };
-  switch (table_of(frame)) {
-    case content::TableId::kChunks:
-      return frame.index < file.core.chunk_count &&
-             std::uint64_t{frame.offset} + frame.length <= file.core.chunk_span(ChunkIndex(frame.index));
-    case content::TableId::kManifest:
-      return frame.index == 0 && std::uint64_t{frame.offset} + frame.length <= content::kManifestBytes;
-    case content::TableId::kEntries:
-      return whole_page(file.entries);
-    case content::TableId::kXxh3:
-      return whole_page(file.xxh3);
-    case content::TableId::kSha256:
-      return whole_page(file.sha256);
+Serving::Verdict Serving::judge(const SharedContent& content, const wire::RequestFrame& frame) const {
+  const ManifestView& manifest = content.manifest;
+  const std::uint64_t end = std::uint64_t{frame.offset} + frame.length;
+  const auto within = [&](std::uint64_t length) { return end <= length ? Verdict::kGood : Verdict::kBadRange; };
+  if (table_of(frame) > content::TableId::kSha256) return Verdict::kBadRange;
+  if (manifest.core == nullptr) return Verdict::kNotHad;
+  if (table_of(frame) == content::TableId::kManifest)
+    return frame.index == 0 ? within(manifest.core_bytes.size()) : Verdict::kBadRange;
+  if (table_of(frame) == content::TableId::kChunks) {
+    const ChunkIndex chunk(frame.index);
+    if (frame.index >= manifest.core->chunk_count) return Verdict::kBadRange;
+    if (!content.bytes || !content.has(chunk)) return Verdict::kNotHad;
+    return within(manifest.chunk_length(chunk));
   }
-  return false;
+  const content::PageTable* table = manifest.table(table_of(frame));
+  if (table == nullptr) return Verdict::kNotHad;
+  if (frame.index >= table->shape().pages) return Verdict::kBadRange;
+  return table->has_page(frame.index) ? within(table->shape().reply_bytes(frame.index)) : Verdict::kNotHad;
 }
 
 // An answer that cannot be queued would leave the other side waiting for ever: a peer that lets the bounded store of
@@ -166,7 +175,9 @@ void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
   const SharedContent& content = *slot->served->content;
   if (content.withdrawn.load(std::memory_order_relaxed))
     return reject(peer, frame.request, wire::RejectReason::kSourceChanged);
-  if (!valid(content, frame)) return reject(peer, frame.request, wire::RejectReason::kBadRange);
+  const Verdict verdict = judge(content, frame);
+  if (verdict == Verdict::kBadRange) return reject(peer, frame.request, wire::RejectReason::kBadRange);
+  if (verdict == Verdict::kNotHad) return reject(peer, frame.request, wire::RejectReason::kNotHad);
   swarm::UploadRequest request;
   request.id = frame.request;
   request.slot = frame.slot;
@@ -252,8 +263,9 @@ bool Serving::start_block(Instant, Peer& peer, const swarm::Piece& piece) {
   block.reading = true;
   block.served = &served;
   const SlabHandle handle = blocks_.emplace(block);
-  const std::uint64_t at = content.file.core.chunk_start(ChunkIndex(piece.request.index)) + piece.offset;
-  if (!shard_.driver().submit_read(Shard::read_token(handle), served.file, buffer, at)) {
+  const bool queued = served.reader && served.reader->read(Shard::read_token(handle), ChunkIndex(piece.request.index),
+                                                           piece.offset, buffer);
+  if (!queued) {
     pool_.give_back(block.slot);
     blocks_.erase(handle);
     return false;
@@ -264,15 +276,13 @@ bool Serving::start_block(Instant, Peer& peer, const swarm::Piece& piece) {
 }
 
 bool Serving::fill_from_table(const SharedContent& content, const swarm::Piece& piece, MutableByteSpan out) const {
-  const storage::SharedFile& file = content.file;
+  const ManifestView& manifest = content.manifest;
   if (piece.request.table == content::TableId::kManifest) {
-    if (std::uint64_t{piece.offset} + piece.length > file.core_bytes.size()) return false;
-    std::ranges::copy(ByteSpan(file.core_bytes).subspan(piece.offset, piece.length), out.begin());
+    if (std::uint64_t{piece.offset} + piece.length > manifest.core_bytes.size()) return false;
+    std::ranges::copy(manifest.core_bytes.subspan(piece.offset, piece.length), out.begin());
     return true;
   }
-  const content::PageTable& table = piece.request.table == content::TableId::kEntries ? file.entries
-                                    : piece.request.table == content::TableId::kXxh3  ? file.xxh3
-                                                                                      : file.sha256;
+  const content::PageTable& table = *manifest.table(piece.request.table);
   ByteArray<content::kMaxPageReplyBytes> reply;
   const std::uint32_t length = table.write_reply(piece.request.index, reply);
   if (std::uint64_t{piece.offset} + piece.length > length) return false;
@@ -302,7 +312,7 @@ void Serving::on_read(SlabHandle token, std::int64_t result) {
   }
   if (result != static_cast<std::int64_t>(block->length)) {
     // The file has become shorter, or cannot be read: it is not what was hashed any more.
-    const bool changed = result >= 0;
+    const bool changed = result >= 0 || result == -ESTALE;
     if (const ServedSlot* slot = peer->served_slot(block->request.slot)) {
       if (changed) source_changed(*slot->served->content);
     }
@@ -313,6 +323,19 @@ void Serving::on_read(SlabHandle token, std::int64_t result) {
   }
   peer->ready_blocks.push_back(static_cast<std::uint16_t>(handle.slot));
   shard_.mark_sending(*peer);
+}
+
+void Serving::take_reads() {
+  for (std::size_t i = contents_.size(); i-- > 0;) {  // from behind: the last read of a removed one takes it away
+    PieceReader* reader = contents_[i]->reader.get();
+    if (reader == nullptr) continue;
+    const Served* served = contents_[i].get();
+    while (i < contents_.size() && contents_[i].get() == served) {
+      const auto done = reader->take();
+      if (!done) break;
+      shard_.on_read(done->token, done->result);
+    }
+  }
 }
 
 bool Serving::send_train(Instant now, Peer& peer) {

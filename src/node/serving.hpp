@@ -16,9 +16,9 @@ namespace peernet::node {
 /// A content as one shard serves it.
 struct Served {
   std::shared_ptr<SharedContent> content;
-  io::FileHandle file;
-  std::uint32_t reads = 0;  ///< in flight from its file
-  bool removed = false;     ///< no longer served; waits for its reads to end
+  std::unique_ptr<PieceReader> reader;  ///< nullptr: nothing can be read yet
+  std::uint32_t reads = 0;              ///< in flight
+  bool removed = false;                 ///< no longer served; waits for its reads to end
 };
 
 class Serving {
@@ -26,6 +26,8 @@ class Serving {
   Serving(Shard& shard, MutableByteSpan block_memory);
 
   void add(std::shared_ptr<SharedContent> content);
+  /// Its bytes can be read from now on.
+  void on_readable(const SharedContent& content);
   /// Tells every receiver (LEAVE) and forgets the content.
   void remove(const SharedContent& content, wire::LeaveReason reason);
   bool empty() const { return contents_.empty(); }
@@ -42,6 +44,8 @@ class Serving {
   /// Starts reads for what the peer's window will take soon.
   void plan_reads(Instant now, Peer& peer);
   void on_read(SlabHandle block, std::int64_t result);
+  /// Reads that ended elsewhere than in the driver.
+  void take_reads();
   /// Seals and submits one train. False: nothing ready, no window, no train slot, or over the rate limit.
   bool send_train(Instant now, Peer& peer);
   /// Nothing to read, nothing ready.
@@ -65,12 +69,14 @@ class Serving {
 
   bool start_block(Instant now, Peer& peer, const swarm::Piece& piece);
   bool fill_from_table(const SharedContent& content, const swarm::Piece& piece, MutableByteSpan out) const;
-  bool valid(const SharedContent& content, const wire::RequestFrame& frame) const;
+  enum class Verdict : std::uint8_t { kGood, kBadRange, kNotHad };
+  Verdict judge(const SharedContent& content, const wire::RequestFrame& frame) const;
   void free_block(SlabHandle handle);
   void say(Peer& peer, const wire::Frame& frame);
   void reject(Peer& peer, RequestId request, wire::RejectReason reason);
   void source_changed(SharedContent& content);
   void release_if_unused(Served& served);
+  void make_reader(Served& served);
   void withdraw(Served& served, wire::LeaveReason reason);
   void report_receiver(const Peer& peer, const SharedContent& content, const char* what, bool joined);
 

@@ -43,7 +43,7 @@ transport::AcceptorOptions acceptor_options(const NodeContext& context) {
   return options;
 }
 
-std::uint64_t seed_from(io::SystemRandom& random) {
+std::uint64_t seed_from(RandomSource& random) {
   ByteArray<8> bytes;
   random.fill(bytes);
   return ByteReader(bytes).u64();
@@ -54,7 +54,8 @@ std::uint64_t seed_from(io::SystemRandom& random) {
 Shard::Shard(NodeContext& context, std::uint8_t index)
     : context_(context),
       index_(index),
-      rng_(seed_from(random_)),
+      random_(context.make_random()),
+      rng_(seed_from(*random_)),
       memory_(kFetchMemory + kSendMemory),
       fetch_memory_(memory_.span().first(kFetchMemory)),
       trains_(send_memory().first(kTrainBytes * kTrains), kTrainBytes, kTrains),
@@ -85,12 +86,17 @@ Result<void> Shard::start(const io::ShardSockets& sockets) {
   options.max_sends = kMaxSends;
   auto driver = io::make_driver(options, context_.capabilities, sockets);
   if (!driver) return std::unexpected(driver.error());
-  driver_ = std::move(*driver);
+  attach(std::move(*driver));
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void Shard::attach(std::unique_ptr<io::Driver> driver) {
+  driver_ = std::move(driver);
   driver_->use_memory(memory_.span());
   info_ = driver_->info();
   now_ = driver_->now();
-  thread_ = std::thread([this] { run(); });
-  return {};
+  timers_.advance(now_, [](SlabHandle) {});
 }
 
 void Shard::stop() {
@@ -115,7 +121,6 @@ void Shard::post(std::function<void(Shard&)> work) {
 }
 
 void Shard::run() {
-  timers_.advance(now_, [](SlabHandle) {});
   while (true) {
     turn();
     if (!stopping_) continue;
@@ -165,19 +170,20 @@ void Shard::on_wake() {
   }
   for (const auto& work : running_posts_) work(*this);
   running_posts_.clear();
+  serving_.take_reads();
 }
 
 // ---------------------------------------------------------------------------------------------- peers
 
 std::uint32_t Shard::random_u32() {
   ByteArray<4> bytes;
-  random_.fill(bytes);
+  random_->fill(bytes);
   return ByteReader(bytes).u32();
 }
 
 std::uint64_t Shard::random_u64() {
   ByteArray<8> bytes;
-  random_.fill(bytes);
+  random_->fill(bytes);
   return ByteReader(bytes).u64();
 }
 
@@ -203,7 +209,7 @@ transport::SessionConfig Shard::session_config(const Address& remote) {
     const std::uint32_t mtu = remote.is_loopback() ? 65536 : io::mtu_towards(remote);
     config.max_datagram = std::clamp<std::uint32_t>(mtu, 1280, 65535);
   }
-  config.secret = random_.array<32>();
+  config.secret = random_->array<32>();
   return config;
 }
 

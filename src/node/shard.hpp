@@ -12,9 +12,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/random_source.hpp"
 #include "base/timer_wheel.hpp"
 #include "io/driver_factory.hpp"
-#include "io/system_random.hpp"
 #include "node/context.hpp"
 #include "node/discovery.hpp"
 #include "node/fetch.hpp"
@@ -33,6 +33,11 @@ class Shard final : private io::Sink {
 
   /// Makes the driver (kKernel: an engine that was asked for cannot be had) and starts the thread.
   Result<void> start(const io::ShardSockets& sockets);
+  /// For whom keeps time himself (the simulator): instead of start(), and then turn() whenever something has completed
+  /// or next_deadline() has come, always on one thread.
+  void attach(std::unique_ptr<io::Driver> driver);
+  void turn();
+  Instant next_deadline();
   /// Says goodbye to all peers and ends the thread; waits for it.
   void stop();
 
@@ -77,6 +82,9 @@ class Shard final : private io::Sink {
     });
   }
 
+  /// A read of the serving half ended.
+  void on_read(io::OpToken token, std::int64_t result);
+
   Fetch* fetch(std::uint32_t number);
   void start_fetch(std::unique_ptr<Fetch> fetch);
   void cancel_fetch(const TransferState& transfer);
@@ -115,7 +123,6 @@ class Shard final : private io::Sink {
   };
 
   void run();
-  void turn();
 
   // inbound.cpp
   void on_datagrams(Instant now, std::span<io::Received> batch) override;
@@ -132,7 +139,6 @@ class Shard final : private io::Sink {
   void send_control(Peer& peer);
   void send_data();
   void arm(Peer& peer);
-  Instant next_deadline();
 
   // shard.cpp
   MutableByteSpan send_memory() const { return memory_.span().last(kSendMemory); }
@@ -145,7 +151,7 @@ class Shard final : private io::Sink {
 
   NodeContext& context_;
   std::uint8_t index_;
-  io::SystemRandom random_;
+  std::unique_ptr<RandomSource> random_;
   Rng rng_;
   ShardCounters counters_;
   io::DriverInfo info_;

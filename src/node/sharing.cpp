@@ -40,6 +40,22 @@ void fail(TransferState& transfer, const Error& error) {
   transfer.finish({.kind = EventKind::kError, .text = describe(error), .error = error}, Phase::kFailed);
 }
 
+std::shared_ptr<SharedContent> content_of(storage::SharedFile&& hashed) {
+  const auto bytes = std::make_shared<SharedFileBytes>(std::move(hashed));
+  const storage::SharedFile& file = bytes->file;
+  auto content = std::make_shared<SharedContent>();
+  content->id = file.id;
+  content->name = file.entry.path;
+  content->manifest = {.core = &file.core,
+                       .core_bytes = file.core_bytes,
+                       .entries = &file.entries,
+                       .xxh3 = &file.xxh3,
+                       .sha256 = &file.sha256};
+  content->bytes = bytes;
+  content->owner = bytes;
+  return content;
+}
+
 }  // namespace
 
 Result<void> check_shareable(const std::string& path) {
@@ -84,14 +100,13 @@ void NodeImpl::hash_and_serve(const ShareJob& job) {
   };
   auto file = storage::hash_file(job.options.path, hashing);
   if (!file) return fail(transfer, file.error());
-  auto content = std::make_shared<SharedContent>();
-  content->file = std::move(*file);
+  const std::shared_ptr<SharedContent> content = content_of(std::move(*file));
   if (!job.options.is_public) {
     io::SystemRandom random;
     content->key.emplace();
     random.fill(*content->key);
   }
-  serve(job, std::move(content));
+  serve(job, content);
 }
 
 // The manifest comes from the swarm while the file is hashed; whichever says first that they do not fit ends both.
@@ -173,26 +188,25 @@ void NodeImpl::join_and_serve(const ShareJob& job) {
   }
   // Name, mode and time are the publisher's, or the content id would be another.
   SwarmManifest& manifest = *check->manifest;
-  auto content = std::make_shared<SharedContent>();
-  content->file = std::move(*file);
-  content->file.id = job.join->content_id;
-  content->file.core = manifest.core;
-  content->file.core_bytes = content::encode_manifest(manifest.core);
-  content->file.entry = std::move(manifest.entry);
-  content->file.entries = std::move(manifest.entries);
+  file->id = job.join->content_id;
+  file->core = manifest.core;
+  file->core_bytes = content::encode_manifest(manifest.core);
+  file->entry = std::move(manifest.entry);
+  file->entries = std::move(manifest.entries);
+  const std::shared_ptr<SharedContent> content = content_of(std::move(*file));
   content->key = job.join->swarm_key;
-  serve(job, std::move(content));
+  serve(job, content);
 }
 
 // ---------------------------------------------------------------------------------------------- serving
 
-void NodeImpl::serve(const ShareJob& job, std::shared_ptr<SharedContent> content) {
+void NodeImpl::serve(const ShareJob& job, const std::shared_ptr<SharedContent>& content) {
   const std::shared_ptr<TransferState>& transfer = job.transfer;
   content->transfer = transfer;
-  content->swarm = crypto::swarm_id(content->key, content->file.id);
-  transfer->set_name(content->file.entry.path);
-  transfer->bytes_total.store(content->file.core.payload_bytes, std::memory_order_relaxed);
-  transfer->bytes_done.store(content->file.core.payload_bytes, std::memory_order_relaxed);
+  content->swarm = crypto::swarm_id(content->key, content->id);
+  transfer->set_name(content->name);
+  transfer->bytes_total.store(content->manifest.core->payload_bytes, std::memory_order_relaxed);
+  transfer->bytes_done.store(content->manifest.core->payload_bytes, std::memory_order_relaxed);
   content->on_changed = [this, weak = std::weak_ptr(content)] {
     const auto changed = weak.lock();
     if (changed) withdraw_changed(changed);
@@ -270,10 +284,10 @@ void NodeImpl::withdraw(const std::shared_ptr<SharedContent>& content) {
 Link NodeImpl::link_of(const ShareJob& job, const SharedContent& content) const {
   if (job.join) return *job.join;
   Link link;
-  link.content_id = content.file.id;
+  link.content_id = content.id;
   link.swarm_key = content.key;
   link.publisher_id = publisher_;
-  link.name = content.file.entry.path;
+  link.name = content.name;
   link.peers = own_addresses(job.options);
   link.trackers = job.options.trackers;
   const bool embedded = link.trackers.empty() && job.options.embed_tracker;

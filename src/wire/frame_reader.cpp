@@ -129,7 +129,7 @@ bool read_body(ByteReader& r, CancelledFrame& f) {
 
 bool read_body(ByteReader& r, RejectFrame& f) {
   f.request = RequestId(r.u32());
-  return read_enum(r, RejectReason::kNotHad, RejectReason::kIoError, f.reason);
+  return read_enum(r, RejectReason::kNotHad, RejectReason::kSpreading, f.reason);
 }
 
 bool read_body(ByteReader& r, HashReqFrame& f) {

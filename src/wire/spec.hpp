@@ -150,6 +150,7 @@ enum class RejectReason : std::uint8_t {
   kBadRange = 4,
   kSourceChanged = 5,
   kIoError = 6,
+  kSpreading = 7,  ///< others are given this chunk first: ask them, or here again later
 };
 
 enum class LeaveReason : std::uint8_t { kGoodbye = 1, kSourceChanged = 2, kIoError = 3 };

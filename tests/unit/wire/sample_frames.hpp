@@ -50,7 +50,7 @@ class SampleFrames {
       case FrameType::kCancelled:
         return CancelledFrame{RequestId(u32())};
       case FrameType::kReject:
-        return RejectFrame{RequestId(u32()), static_cast<RejectReason>(1 + rng_.below(6))};
+        return RejectFrame{RequestId(u32()), static_cast<RejectReason>(1 + rng_.below(7))};
       case FrameType::kHashReq:
         return HashReqFrame{slot(), ChunkIndex(u32())};
       case FrameType::kHashes:

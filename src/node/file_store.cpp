@@ -1,4 +1,4 @@
-#include "node/fetch_store.hpp"
+#include "node/file_store.hpp"
 
 #include <fcntl.h>
 
@@ -21,9 +21,34 @@ constexpr Duration kRetrySpace = 2s;
 
 }  // namespace
 
+// The part file as it is served while it grows, and under its final name after that.
+class FileStore::PartBytes final : public ContentBytes {
+ public:
+  PartBytes(int fd, std::uint32_t chunk_bytes) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 0)), chunk_bytes_(chunk_bytes) {}
+
+  bool valid() const { return fd_.valid(); }
+  Result<std::unique_ptr<PieceReader>> open(io::Driver& driver) override {
+    return make_file_reader(driver, fd_.get(), chunk_bytes_);
+  }
+  bool changed() const override {
+    if (!published_) return false;
+    const auto stamp = storage::stamp_of(fd_.get());
+    return !stamp || storage::compare(*published_, *stamp) == storage::SourceState::kChanged;
+  }
+  void on_published() {
+    if (const auto stamp = storage::stamp_of(fd_.get())) published_ = *stamp;
+  }
+
+ private:
+  storage::Fd fd_;
+  std::uint32_t chunk_bytes_;
+  std::optional<storage::SourceStamp> published_;
+};
+
 // Everything that opening needs to know and finds out; runs on the writer thread.
-struct FetchStore::OpenJob {
+struct FileStore::OpenJob {
   StoreOptions options;
+  content::Entry entry;
   bool want_direct = false;
   storage::StateThread* state = nullptr;
   const std::optional<content::ZeroChunks>* zeros = nullptr;
@@ -70,7 +95,7 @@ struct FetchStore::OpenJob {
   }
 
   std::int64_t run() {
-    auto target = storage::resolve_target(options.output, options.entry.path);
+    auto target = storage::resolve_target(options.output, entry.path);
     if (!target) return fail(target.error());
     auto info = storage::look_at_target(*target);
     if (!info) return fail(info.error());
@@ -108,7 +133,7 @@ struct FetchStore::OpenJob {
   }
 };
 
-struct FetchStore::FinishJob {
+struct FileStore::FinishJob {
   storage::PartFile* part = nullptr;
   storage::FinishOptions finish;
   bool publish = false;
@@ -122,7 +147,7 @@ struct FetchStore::FinishJob {
   }
 };
 
-FetchStore::FetchStore(NodeContext& context, io::Driver& driver, std::uint32_t number, const StoreOptions& options)
+FileStore::FileStore(NodeContext& context, io::Driver& driver, std::uint32_t number, const StoreOptions& options)
     : context_(context), driver_(driver), number_(number), options_(options), buffers_(options.max_buffers) {
   writer_ = std::make_unique<storage::WriterClient>(
       *context.writer, 128, [](void* d) { static_cast<io::Driver*>(d)->wake(); }, &driver);
@@ -133,20 +158,28 @@ FetchStore::FetchStore(NodeContext& context, io::Driver& driver, std::uint32_t n
   hoped_ = content::ChunkMap(options.core.chunk_count);
 }
 
-FetchStore::~FetchStore() {
+FileStore::~FileStore() {
   PN_CHECK(in_flight() == 0);
   if (!files_added_) return;
   driver_.release_file(fsync_file_);
   if (direct_) driver_.release_file(direct_file_);
 }
 
-std::uint32_t FetchStore::in_flight() const {
+std::shared_ptr<ContentBytes> FileStore::bytes() {
+  return bytes_;
+}
+
+std::uint32_t FileStore::in_flight() const {
   return driver_ops_ + writer_->in_flight();
 }
 
-void FetchStore::open() {
+void FileStore::open() {
+  const auto entry = content::decode_single_entry(options_.core, options_.entries->page(0));
+  if (!entry) return push({.kind = StoreEvent::Kind::kFailed, .error = entry.error()});
+  entry_ = *entry;
   open_job_ = std::make_unique<OpenJob>();
   open_job_->options = options_;
+  open_job_->entry = entry_;
   open_job_->want_direct = context_.config.direct != DirectWrites::kOff && options_.core.payload_bytes >= kDirectFrom;
   open_job_->state = context_.state.get();
   open_job_->zeros = &zeros_;
@@ -158,12 +191,12 @@ void FetchStore::open() {
   PN_CHECK(writer_->submit(op));
 }
 
-void FetchStore::stop() {
+void FileStore::stop() {
   stopped_ = true;
   if (open_job_) open_job_->stop.store(true, std::memory_order_relaxed);
 }
 
-void FetchStore::on_opened(Instant) {
+void FileStore::on_opened(Instant) {
   const std::unique_ptr<OpenJob> job = std::move(open_job_);
   if (job->failed) {
     push({.kind = StoreEvent::Kind::kFailed, .error = job->error});
@@ -175,7 +208,6 @@ void FetchStore::on_opened(Instant) {
   }
   part_.emplace(std::move(*job->part));
   final_path_ = part_->target().path();
-  part_path_ = part_->part_path();
   const auto file = driver_.add_file(part_->fd());
   if (!file) {
     push({.kind = StoreEvent::Kind::kFailed, .error = file.error()});
@@ -189,6 +221,8 @@ void FetchStore::on_opened(Instant) {
     if (direct) direct_file_ = *direct;
   }
   files_added_ = true;
+  auto bytes = std::make_shared<PartBytes>(part_->fd(), options_.core.chunk_bytes);
+  if (bytes->valid()) bytes_ = std::move(bytes);
   storage::WritePlannerOptions plan;
   plan.core = options_.core;
   plan.direct = direct_;
@@ -207,7 +241,7 @@ void FetchStore::on_opened(Instant) {
 }
 
 // Zero chunks in holes are right already; what has data is hoped for and read back.
-void FetchStore::take_present(std::span<const storage::Extent> extents) {
+void FileStore::take_present(std::span<const storage::Extent> extents) {
   const content::ChunkMap holes = storage::chunks_in_holes(options_.core, extents);
   for (std::uint32_t c = 0; c < options_.core.chunk_count; ++c) {
     const ChunkIndex chunk(c);
@@ -225,13 +259,13 @@ void FetchStore::take_present(std::span<const storage::Extent> extents) {
   }
 }
 
-bool FetchStore::write(ChunkIndex chunk, std::uint16_t slot, MutableByteSpan buffer) {
+bool FileStore::write(ChunkIndex chunk, std::uint16_t slot, MutableByteSpan buffer) {
   PN_CHECK(planner_.has_value());
   buffers_[slot] = buffer;
   return planner_->on_verified(chunk, storage::BufferSlot(slot));
 }
 
-void FetchStore::run_checks(Instant) {
+void FileStore::run_checks(Instant) {
   std::array<storage::CheckResult, kMaxCheckJobs> results;
   for (std::size_t n; (n = checker_->take(results)) > 0;) {
     for (const storage::CheckResult& result : std::span(results).first(n)) {
@@ -256,7 +290,7 @@ void FetchStore::run_checks(Instant) {
   if (resume_->done()) checker_.reset();
 }
 
-void FetchStore::submit(const storage::WriteOp& op, Instant now) {
+void FileStore::submit(const storage::WriteOp& op, Instant now) {
   using storage::WriteOpKind;
   const auto token = Shard::token(Shard::TokenKind::kFetch, (std::uint64_t{number_} << 32) | op.id.value());
   bool queued = false;
@@ -281,7 +315,7 @@ void FetchStore::submit(const storage::WriteOp& op, Instant now) {
     case WriteOpKind::kPublish: {
       finish_job_ = std::make_unique<FinishJob>();
       finish_job_->part = &*part_;
-      finish_job_->finish = {options_.entry.mode, options_.entry.mtime_s, options_.entry.mtime_ns};
+      finish_job_->finish = {entry_.mode, entry_.mtime_s, entry_.mtime_ns};
       finish_job_->publish = op.kind == WriteOpKind::kPublish;
       finish_job_->sync = options_.sync;
       storage::WriterOp call;
@@ -297,7 +331,7 @@ void FetchStore::submit(const storage::WriteOp& op, Instant now) {
   static_cast<void>(now);
 }
 
-bool FetchStore::submit_buffered(const storage::WriteOp& op) {
+bool FileStore::submit_buffered(const storage::WriteOp& op) {
   storage::WriterOp write;
   write.kind = storage::WriterOpKind::kWrite;
   write.token = op.id.value();
@@ -307,7 +341,7 @@ bool FetchStore::submit_buffered(const storage::WriteOp& op) {
   return writer_->submit(write);
 }
 
-void FetchStore::take_completions(Instant now) {
+void FileStore::take_completions(Instant now) {
   std::array<storage::WriterCompletion, 32> done;
   for (std::size_t n; (n = writer_->take(done)) > 0;) {
     for (const storage::WriterCompletion& completion : std::span(done).first(n)) {
@@ -321,12 +355,12 @@ void FetchStore::take_completions(Instant now) {
   }
 }
 
-void FetchStore::on_file(std::uint32_t op, std::int64_t result, Instant now) {
+void FileStore::on_file(std::uint32_t op, std::int64_t result, Instant now) {
   --driver_ops_;
   planner_->on_completed(storage::WriteOpId(op), result, now);
 }
 
-void FetchStore::take_planner_events() {
+void FileStore::take_planner_events() {
   using storage::WriteEventKind;
   while (const auto event = planner_->poll_event()) {
     const auto slot = static_cast<std::uint16_t>(event->slot.value());
@@ -351,6 +385,7 @@ void FetchStore::take_planner_events() {
       }
       case WriteEventKind::kPublished:
         if (recorded_) context_.state->erase_part(options_.id, part_->device(), part_->inode());
+        if (bytes_) bytes_->on_published();
         push({.kind = StoreEvent::Kind::kPublished});
         break;
     }
@@ -362,7 +397,7 @@ void FetchStore::take_planner_events() {
 }
 
 // The last group is published a moment later: a record would be erased at once.
-void FetchStore::record() {
+void FileStore::record() {
   if (planner_->durable().full()) return;
   recorded_ = true;
   storage::PartRecord part;
@@ -374,7 +409,7 @@ void FetchStore::record() {
   context_.state->post_part(part);
 }
 
-void FetchStore::pump(Instant now) {
+void FileStore::pump(Instant now) {
   take_completions(now);
   if (!planner_) return;
   if (checker_) run_checks(now);
@@ -396,7 +431,7 @@ void FetchStore::pump(Instant now) {
   take_planner_events();
 }
 
-std::optional<StoreEvent> FetchStore::poll_event() {
+std::optional<StoreEvent> FileStore::poll_event() {
   if (next_event_ == events_.size()) {  // empty: the memory is used again
     events_.clear();
     next_event_ = 0;
@@ -405,7 +440,7 @@ std::optional<StoreEvent> FetchStore::poll_event() {
   return events_[next_event_++];
 }
 
-Instant FetchStore::next_deadline() const {
+Instant FileStore::next_deadline() const {
   if (!planner_ || stopped_) return Instant::never();
   return std::min(planner_->next_deadline(), retry_space_at_);
 }

@@ -19,6 +19,19 @@ std::uint64_t socket_window(const io::DriverInfo& info) {
   return std::clamp<std::uint64_t>(info.receive_buffer_bytes / 2, 64 * 1024, 4u << 20);
 }
 
+swarm::Refusal refusal_of(wire::RejectReason reason) {
+  switch (reason) {
+    case wire::RejectReason::kNotHad:
+      return swarm::Refusal::kNotHad;
+    case wire::RejectReason::kBusy:
+      return swarm::Refusal::kBusy;
+    case wire::RejectReason::kSpreading:
+      return swarm::Refusal::kSpreading;
+    default:
+      return swarm::Refusal::kOther;
+  }
+}
+
 }  // namespace
 
 Fetch::Fetch(Options options) : options_(std::move(options)), sources_(swarm::kMaxSources) {}
@@ -144,7 +157,7 @@ void Fetch::add_source(Peer& peer, FetchSlot& slot) {
                        (options_.get.trust_members && options_.link.swarm_key.has_value());
   sources_[index->value()] = {.peer = peer.self, .trusted = trusted && options_.get.verify != Verify::kSha256};
   any_untrusted_ = any_untrusted_ || !sources_[index->value()].trusted;
-  download_->set_round_trip(*index, peer.session.rtt());
+  download_->set_round_trip(*index, peer.session.rtt(), peer.session.min_rtt());
   if (slot.complete_told) download_->on_have_all(*index);
   made_progress(now);
   redials_ = 0;
@@ -202,7 +215,7 @@ void Fetch::on_reject(Peer& peer, FetchSlot& slot, const wire::RejectFrame& fram
     return;
   }
   options_.transfer->push({.kind = EventKind::kRetry, .text = "a request was rejected", .peer = host_of(peer)});
-  download_->on_reject(shard_->now(), slot.source, frame.request, frame.reason == wire::RejectReason::kNotHad);
+  download_->on_reject(shard_->now(), slot.source, frame.request, refusal_of(frame.reason));
 }
 
 void Fetch::on_cancelled(FetchSlot& slot, RequestId request) {
@@ -229,7 +242,8 @@ void Fetch::sample_round_trips(Instant now) {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const Peer* peer = sources_[i].peer ? shard_->peer(sources_[i].peer) : nullptr;
     if (peer != nullptr)
-      download_->set_round_trip(swarm::SourceIndex(static_cast<std::uint16_t>(i)), peer->session.rtt());
+      download_->set_round_trip(swarm::SourceIndex(static_cast<std::uint16_t>(i)), peer->session.rtt(),
+                                peer->session.min_rtt());
   }
 }
 
@@ -252,7 +266,7 @@ void Fetch::ask(Instant now) {
     request.length = plan->length;
     request.deadline_ms = plan->deadline_ms;
     if (!peer->session.send(request)) {
-      download_->on_reject(now, plan->source, plan->id, false);
+      download_->on_reject(now, plan->source, plan->id, swarm::Refusal::kBusy);
       break;
     }
     peer->session.set_window_hint(download_->score(plan->source).outstanding());

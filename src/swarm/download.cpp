@@ -41,6 +41,10 @@ void Download::begin_chunks(const Chunks& chunks) {
   busy_ = content::ChunkMap(chunks.count);
   verifiable_ = content::ChunkMap(chunks.count);
   disputed_ = content::ChunkMap(chunks.count);
+  unwanted_ = content::ChunkMap(chunks.count);
+  wanted_left_ = chunks.count;
+  lengths_ = chunks.lengths;
+  PN_CHECK(lengths_.empty() || lengths_.size() == chunks.count);
   // Taken now, so that no assembly allocates when it is used for the first time in the middle of a transfer.
   const std::uint32_t longest = chunks.count > 1 ? chunks.bytes : chunks.last_bytes;
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(chunks.assemblies, chunks.count); ++i)
@@ -61,11 +65,16 @@ void Download::set_verifiable(ChunkIndex first, std::uint32_t count) {
 }
 
 void Download::set_present(ChunkIndex chunk) {
-  present_.set(chunk);
+  if (present_.set(chunk) && !unwanted_.test(chunk)) --wanted_left_;
+}
+
+void Download::set_unwanted(ChunkIndex chunk) {
+  if (unwanted_.set(chunk) && !present_.test(chunk)) --wanted_left_;
 }
 
 void Download::set_missing(ChunkIndex chunk) {
   if (!present_.reset(chunk)) return;
+  if (!unwanted_.test(chunk)) ++wanted_left_;
   search_from_ = std::min(search_from_, chunk.value());
 }
 
@@ -88,19 +97,26 @@ void Download::remove_source(SourceIndex source) {
   --source_count_;
 }
 
-void Download::on_have(SourceIndex source, std::uint32_t first, std::uint32_t count) {
+bool Download::on_have(SourceIndex source, std::uint32_t first, std::uint32_t count) {
   Source& s = sources_[source.value()];
-  if (!begun_ || first >= chunk_count_) return;  // a HAVE before the core is known is sent again by the source's map
+  if (!begun_ || first >= chunk_count_)
+    return true;  // a HAVE before the core is known is sent again by the source's map
   if (s.have.size() == 0) s.have = content::ChunkMap(chunk_count_);
   s.have.set_range({ChunkIndex(first), std::min(count, chunk_count_ - first)});
+  return true;
 }
 
 void Download::on_have_all(SourceIndex source) {
   sources_[source.value()].has_all = true;
 }
 
-void Download::set_round_trip(SourceIndex source, Duration smoothed_rtt) {
-  sources_[source.value()].score.set_rtt(smoothed_rtt);
+void Download::set_round_trip(SourceIndex source, Duration smoothed, Duration) {
+  sources_[source.value()].score.set_rtt(smoothed);
+}
+
+SourceReport Download::describe(SourceIndex source) const {
+  const SourceScore& score = sources_[source.value()].score;
+  return {.delivered = score.delivered(), .rate = score.rate(), .smoothed_rtt = score.rtt()};
 }
 
 const SourceScore& Download::score(SourceIndex source) const {
@@ -113,6 +129,7 @@ bool Download::source_has(const Source& source, Item item) const {
 }
 
 std::uint32_t Download::chunk_length(ChunkIndex chunk) const {
+  if (!lengths_.empty()) return lengths_[chunk.value()];
   return chunk.value() + 1 == chunk_count_ ? last_chunk_bytes_ : chunk_bytes_;
 }
 
@@ -177,7 +194,7 @@ void Download::on_unwanted(SourceIndex, std::uint32_t length) {
   duplicate_bytes_ += length;
 }
 
-void Download::on_reject(Instant now, SourceIndex source, RequestId id, bool not_had) {
+void Download::on_reject(Instant now, SourceIndex source, RequestId id, Refusal why) {
   Request* request = live_request(source, id);
   if (request == nullptr) {
     on_request_gone(source, id);  // it crossed our CANCEL
@@ -185,7 +202,7 @@ void Download::on_reject(Instant now, SourceIndex source, RequestId id, bool not
   }
   const Item item = at(request->assembly).item;
   Source& s = sources_[source.value()];
-  if (not_had && item.table == TableId::kChunks) {
+  if (why == Refusal::kNotHad && item.table == TableId::kChunks) {
     if (s.have.size() == 0) s.have = content::ChunkMap(chunk_count_);
     if (s.has_all) s.have.set_all();
     s.has_all = false;

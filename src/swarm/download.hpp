@@ -19,6 +19,7 @@
 #include "base/types.hpp"
 #include "content/chunk_map.hpp"
 #include "content/manifest.hpp"
+#include "swarm/source_report.hpp"
 #include "swarm/source_score.hpp"
 
 namespace peernet::swarm {
@@ -50,6 +51,14 @@ struct Target {
   bool partial = false;  ///< some of it is there already: not to be opened over, only missing() is new
 };
 
+/// Why a source refused a request.
+enum class Refusal : std::uint8_t {
+  kNotHad,     ///< it does not have the item: forgotten until it announces it again
+  kBusy,       ///< too much is asked of it: left alone for a moment
+  kSpreading,  ///< it gives this chunk to others first: not asked for it there for a second; no failure
+  kOther,      ///< counts as a failure
+};
+
 struct DownloadOptions {
   std::uint16_t assemblies = 24;                    ///< buffers there are
   std::uint64_t max_outstanding_bytes = 16u << 20;  ///< over all sources
@@ -58,6 +67,7 @@ struct DownloadOptions {
   std::uint64_t socket_bytes = 2u << 20;
   std::uint32_t number = 0;  ///< of this download on its shard, below kMaxDownloads: part of request ids
   std::uint64_t seed = 1;
+  bool sequential = false;  ///< strictly in order, not further ahead of the first missing chunk than there are buffers
 };
 
 inline constexpr std::uint32_t kMaxDownloads = 1024;
@@ -80,6 +90,9 @@ class Download {
     std::uint32_t bytes = 0;
     std::uint32_t last_bytes = 0;
     std::uint16_t assemblies = 0;  ///< buffers of this size there are, at most DownloadOptions::assemblies
+    /// The wire length of each chunk, 1 to `bytes`; the caller's, for as long as this download lives. Empty: all are
+    /// `bytes` long but for the last.
+    std::span<const std::uint32_t> lengths = {};
   };
   void begin_chunks(const Chunks& chunks);
   /// The hash of these chunks is known: they may be asked for.
@@ -88,7 +101,10 @@ class Download {
   void set_present(ChunkIndex chunk);
   /// Was present but turned out wrong: fetch it.
   void set_missing(ChunkIndex chunk);
-  bool complete() const { return begun_ && present_.full(); }
+  /// Never asked for, and not needed for complete(). One that is being fetched is still finished.
+  void set_unwanted(ChunkIndex chunk);
+  /// Every wanted chunk is present.
+  bool complete() const { return begun_ && wanted_left_ == 0; }
   const content::ChunkMap& present() const { return present_; }
 
   // --- sources
@@ -96,10 +112,15 @@ class Download {
   /// Adds a source, or returns nothing if kMaxSources are known.
   std::optional<SourceIndex> add_source(Instant now);
   void remove_source(SourceIndex source);
-  void on_have(SourceIndex source, std::uint32_t first, std::uint32_t count);
+  /// False: close the session, it has told more than is remembered (before begin_chunks: indices from kEarlyHave on) or
+  /// more than can be true (chunks that the content does not have, the same ones for ever).
+  bool on_have(SourceIndex source, std::uint32_t first, std::uint32_t count);
   void on_have_all(SourceIndex source);
-  void set_round_trip(SourceIndex source, Duration smoothed_rtt);
+  /// minimum: the least round trip seen on this path, 0 if not known.
+  void set_round_trip(SourceIndex source, Duration smoothed, Duration minimum = 0ns);
   const SourceScore& score(SourceIndex source) const;
+  /// Figures of a source, and why it was or was not used; until remove_source().
+  SourceReport describe(SourceIndex source) const;
   std::size_t source_count() const { return source_count_; }
 
   // --- requests and data
@@ -120,8 +141,8 @@ class Download {
                                        std::uint32_t length);
   /// Bytes that had no target: counted as duplicates of that source.
   void on_unwanted(SourceIndex source, std::uint32_t length);
-  /// REJECT: the source will not serve it. not_had: forget that it has the chunk.
-  void on_reject(Instant now, SourceIndex source, RequestId id, bool not_had);
+  /// REJECT: the source will not serve it.
+  void on_reject(Instant now, SourceIndex source, RequestId id, Refusal why);
   /// CANCELLED: the source has stopped sending it.
   void on_request_gone(SourceIndex source, RequestId id);
 
@@ -235,6 +256,9 @@ class Download {
   content::ChunkMap busy_;  // an assembly holds it
   content::ChunkMap verifiable_;
   content::ChunkMap disputed_;
+  content::ChunkMap unwanted_;
+  std::uint32_t wanted_left_ = 0;  // wanted and not present
+  std::span<const std::uint32_t> lengths_;
   std::vector<Page> pages_;  // wanted, not yet in an assembly
   std::vector<Assembly> assemblies_;
   std::vector<Request> requests_;

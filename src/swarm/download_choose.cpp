@@ -85,7 +85,7 @@ std::optional<AssemblyIndex> Download::assembly_to_continue(Instant now, SourceI
 std::optional<ChunkIndex> Download::pick_chunk(const Source& source) {
   bool all_before_settled = true;
   for (std::uint32_t c = search_from_; c < chunk_count_; ++c) {
-    const bool settled = present_.test(ChunkIndex(c)) || busy_.test(ChunkIndex(c));
+    const bool settled = present_.test(ChunkIndex(c)) || busy_.test(ChunkIndex(c)) || unwanted_.test(ChunkIndex(c));
     if (all_before_settled && settled) {
       search_from_ = c + 1;
       continue;

@@ -158,6 +158,9 @@ SessionStats Session::stats() const {
 Duration Session::rtt() const {
   return parts_->rtt.smoothed();
 }
+Duration Session::min_rtt() const {
+  return parts_->rtt.minimum();
+}
 bool Session::is_app_limited() const {
   return parts_->app_limited;
 }

@@ -228,7 +228,7 @@ TEST(Download, ARejectedChunkIsNotAskedOfThatSourceAgain) {
   Download d = running(2);
   const SourceIndex s = full_source(d, at(0s));
   const auto plan = d.next_request(at(0s));
-  d.on_reject(at(1ms), s, plan->id, true);
+  d.on_reject(at(1ms), s, plan->id, Refusal::kNotHad);
   std::set<std::uint32_t> asked;
   while (const auto next = d.next_request(at(1ms))) asked.insert(next->item.index);
   EXPECT_FALSE(asked.contains(plan->item.index));
@@ -315,7 +315,7 @@ TEST(Download, BooksBalanceUnderRandomEvents) {
       const auto length =
           std::min<std::uint32_t>(1 + static_cast<std::uint32_t>(rng.below(100'000)), plan.offset + plan.length - from);
       if (rng.chance(0.02)) {
-        d.on_reject(now, plan.source, plan.id, false);
+        d.on_reject(now, plan.source, plan.id, Refusal::kOther);
       } else if (d.target(plan.source, plan.id, from, length)) {
         const auto whole = d.on_data(now, plan.source, plan.id, from, length);
         from += length;

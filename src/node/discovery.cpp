@@ -49,7 +49,8 @@ discovery::TrackerSet& Discovery::set() {
 EmbeddedTracker& Discovery::embedded_tracker() {
   if (!embedded_) {
     const double seconds = shard_.context().config.tracker_beat_seconds;
-    embedded_ = std::make_unique<EmbeddedTracker>(Duration(static_cast<std::int64_t>(seconds * 1e9)));
+    const auto random = shard_.context().make_random();
+    embedded_ = std::make_unique<EmbeddedTracker>(Duration(static_cast<std::int64_t>(seconds * 1e9)), *random);
   }
   return *embedded_;
 }

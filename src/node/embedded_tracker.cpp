@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "io/system_random.hpp"
-
 namespace peernet::node {
 namespace {
 
@@ -13,8 +11,7 @@ namespace {
 constexpr tracker::Limits kLimits{
     .contents = 1, .peers_per_content = 16'384, .legacy_per_content = 256, .peers_per_address = 1024};
 
-tracker::CoreOptions core_options(Duration beat) {
-  io::SystemRandom random;
+tracker::CoreOptions core_options(Duration beat, RandomSource& random) {
   tracker::CoreOptions options;
   random.fill(options.secret);
   options.epoch = ByteReader(random.array<4>()).u32();
@@ -25,7 +22,7 @@ tracker::CoreOptions core_options(Duration beat) {
 
 }  // namespace
 
-EmbeddedTracker::EmbeddedTracker(Duration beat) : core_(core_options(beat)) {}
+EmbeddedTracker::EmbeddedTracker(Duration beat, RandomSource& random) : core_(core_options(beat, random)) {}
 
 void EmbeddedTracker::announce(Instant now, const Listing& listing, std::uint8_t more_flags) {
   wire::NodeAnnounce announce;

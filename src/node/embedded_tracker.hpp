@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/random_source.hpp"
 #include "node/context.hpp"
 #include "tracker/tracker_core.hpp"
 
@@ -12,7 +13,7 @@ namespace peernet::node {
 
 class EmbeddedTracker {
  public:
-  explicit EmbeddedTracker(Duration beat);
+  EmbeddedTracker(Duration beat, RandomSource& random);
 
   /// A datagram that is no PN/1 packet; the reply's size, 0: none.
   std::size_t answer(Instant now, const Address& from, ByteSpan datagram, MutableByteSpan out,

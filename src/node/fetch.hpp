@@ -80,6 +80,9 @@ class Fetch final : public TrackerUser {
   void work(Instant now);
   Instant next_deadline(Instant now) const;
 
+  /// For checks from outside.
+  const swarm::Download& download() const { return *download_; }
+
  private:
   enum class Stage : std::uint8_t { kConnecting, kTables, kOpening, kRunning, kDone, kFailed };
 

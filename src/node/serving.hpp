@@ -31,6 +31,12 @@ class Serving {
   /// Tells every receiver (LEAVE) and forgets the content.
   void remove(const SharedContent& content, wire::LeaveReason reason);
   bool empty() const { return contents_.empty(); }
+  /// For checks from outside.
+  template <class F>
+  void for_each_content(F&& f) const {
+    for (const auto& served : contents_) f(*served->content);
+  }
+  std::uint32_t blocks_in_use() const { return blocks_.size(); }
 
   // What peers say.
   void on_join(Peer& peer, const wire::JoinFrame& frame);

@@ -101,15 +101,23 @@ void Shard::attach(std::unique_ptr<io::Driver> driver) {
 
 void Shard::stop() {
   if (!thread_.joinable()) return;
-  post([](Shard& shard) {
-    shard.stopping_ = true;
-    shard.stop_deadline_ = shard.now_ + kGoodbye;
-    for (const auto& fetch : shard.fetches_)
-      if (fetch) fetch->cancel();
-    shard.discovery_.stop(shard.now_);
-    shard.for_each_peer([&](Peer& peer) { shard.close(peer, wire::CloseCode::kNone, ""); });
-  });
+  post([](Shard& shard) { shard.begin_stop(); });
   thread_.join();
+}
+
+void Shard::begin_stop() {
+  stopping_ = true;
+  stop_deadline_ = now_ + kGoodbye;
+  for (const auto& fetch : fetches_)
+    if (fetch) fetch->cancel();
+  discovery_.stop(now_);
+  for_each_peer([&](Peer& peer) { close(peer, wire::CloseCode::kNone, ""); });
+}
+
+bool Shard::stopped() const {
+  const bool fetches_done = std::ranges::all_of(fetches_, [](const auto& f) { return !f || f->finished(); });
+  // Writes in flight use this shard's memory: they are waited for however long the disk takes.
+  return stopping_ && fetches_done && ((all_sent() && discovery_.idle()) || now_ >= stop_deadline_);
 }
 
 void Shard::post(std::function<void(Shard&)> work) {
@@ -121,14 +129,7 @@ void Shard::post(std::function<void(Shard&)> work) {
 }
 
 void Shard::run() {
-  while (true) {
-    turn();
-    if (!stopping_) continue;
-    const bool fetches_done = std::ranges::all_of(fetches_, [](const auto& f) { return !f || f->finished(); });
-    const bool sent = trains_.free_count() == kTrains && controls_.free_count() == kControlSlots && discovery_.idle();
-    // Writes in flight use this shard's memory: they are waited for however long the disk takes.
-    if (fetches_done && (sent || now_ >= stop_deadline_)) break;
-  }
+  while (!stopped()) turn();
   fetches_.clear();
   // The driver lives on until the shard goes: whoever has just posted may be about to wake it.
 }

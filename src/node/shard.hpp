@@ -38,6 +38,9 @@ class Shard final : private io::Sink {
   void attach(std::unique_ptr<io::Driver> driver);
   void turn();
   Instant next_deadline();
+  /// What stop() does, for him: then turn() until stopped().
+  void begin_stop();
+  bool stopped() const;
   /// Says goodbye to all peers and ends the thread; waits for it.
   void stop();
 
@@ -102,6 +105,9 @@ class Shard final : private io::Sink {
   }
 
   std::uint32_t free_control_slots() const { return controls_.free_count(); }
+  /// Every send slot is with the shard: none is with the driver.
+  bool all_sent() const { return trains_.free_count() == kTrains && controls_.free_count() == kControlSlots; }
+  std::uint32_t peer_count() const { return peers_.size(); }
   /// A datagram that belongs to no session, of at most kControlBytes. Without a free slot it is lost.
   void send_raw(const Address& to, ByteSpan bytes);
 

@@ -37,8 +37,8 @@ struct Words {
   std::vector<std::string> advertise, trackers;
   std::string listen, io, offload, direct, aead, shards, max_datagram, limit_up, limit_down, identity, state;
   std::string output, timeout, sync, verify, trust, progress, link_file, against, join, beat;
-  bool is_public = false, once = false, overwrite = false, offline = false, json = false, quiet = false,
-       verbose = false, help = false;
+  bool is_public = false, once = false, overwrite = false, sequential = false, offline = false, json = false,
+       quiet = false, verbose = false, help = false;
 };
 
 void text(CLI::App& app, const char* name, std::string& into) {
@@ -82,6 +82,7 @@ void add_options(CLI::App& app, std::string_view command, Words& w) {
   if (command == "get" || command == "keygen") text(app, "-o,--output", w.output);
   if (command == "get") {
     app.add_flag("--overwrite", w.overwrite);
+    app.add_flag("--sequential", w.sequential);
     text(app, "--sync", w.sync);
     text(app, "--verify", w.verify);
     text(app, "--trust", w.trust);
@@ -271,8 +272,10 @@ void convert_get(Converter& to, const Words& w, Invocation& out) {
   one_word(to, w, "LINK", "peernet get LINK, @FILE or - (standard input)", out.link_word);
   get.output = w.output;
   get.overwrite = w.overwrite;
-  if (w.output == "-")
-    to.complain("-o wants a file or a folder with a trailing /: output to a pipe does not exist yet");
+  get.sequential = w.sequential;
+  out.to_stdout = w.output == "-";
+  if (out.to_stdout && w.overwrite)
+    to.complain("--overwrite and -o - do not fit together: there is nothing to replace on standard output");
   to.choose<SyncMode>("--sync", w.sync, {{"file", SyncMode::kFile}, {"none", SyncMode::kNone}}, get.sync);
   to.choose<Verify>("--verify", w.verify, {{"xxh3", Verify::kXxh3}, {"sha256", Verify::kSha256}}, get.verify);
   to.choose<bool>("--trust", w.trust, {{"members", true}}, get.trust_members);

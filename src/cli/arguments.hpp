@@ -38,6 +38,7 @@ struct Invocation {
   bool once = false;
   bool offline = false;
   bool json = false;  ///< status: a document for programs
+  bool to_stdout = false;  ///< get: -o -
   bool quiet = false;
   bool verbose = false;
 };

@@ -19,7 +19,7 @@ bool is_folder(const std::string& path) {
 
 // Where the content goes, for messages: the engine decides for itself by the same rule.
 std::string target_of(const std::string& output, const std::string& name) {
-  if (output.empty()) return name;
+  if (output.empty() || output == "-") return name;
   if (output.ends_with('/')) return output + name;
   return is_folder(output) ? output + "/" + name : output;
 }
@@ -65,7 +65,10 @@ std::expected<Ended, Failure> transfer_to_end(const Invocation& invocation, GetO
   return out;
 }
 
-Failure failure_of(const Ended& ended, std::string_view path) {
+Failure failure_of(const Ended& ended, std::string_view path, bool to_stdout = false) {
+  if (to_stdout && ended.last.error.os_error == EPIPE)
+    return {.code = ended.last.error.code, .text = "the reader of the output is gone", .reader_left = true};
+  if (to_stdout) return {.code = ended.last.error.code, .text = printable(ended.last.text)};
   return {ended.last.error.code, concerns_target(ended.last.error.code)
                                      ? fmt::format("{} ({})", printable(ended.last.text), printable(path))
                                      : printable(ended.last.text)};
@@ -80,11 +83,16 @@ int run_get(const Invocation& invocation) {
   Signals signals;
   GetOptions options = invocation.get;
   options.link = std::move(link->text);
+  if (invocation.to_stdout) options.output_fd = STDOUT_FILENO;
+  if (invocation.to_stdout && ::isatty(STDOUT_FILENO) == 1)
+    return reporter.fail(
+        {ErrorCode::kUsage, "-o - writes the bytes to standard output, which is a terminal: redirect it"});
   const auto ended = transfer_to_end(invocation, std::move(options), reporter, signals);
   if (!ended) return reporter.fail(ended.error());
   const std::string name = ended->progress.name.empty() ? link->link.name : ended->progress.name;
   const std::string path = target_of(invocation.get.output, name);
-  if (ended->last.kind == EventKind::kError) return reporter.fail(failure_of(*ended, path), signals.caught());
+  if (ended->last.kind == EventKind::kError)
+    return reporter.fail(failure_of(*ended, path, invocation.to_stdout), signals.caught());
   reporter.notice(ended->already_complete ? fmt::format("{}: {}", printable(path), kAlreadyComplete)
                                           : closing_line(ended->last, ended->progress, path));
   return 0;

@@ -59,7 +59,8 @@ The fastest verified and encrypted way to move big files between Linux hosts.
 Exit status: 0 done, 1 internal error, 2 usage (or a link that does not parse), 3 content unknown to every node that
 answered, 4 no node answered, 5 no more progress, 6 wrong bytes or a changed source, 7 permission or input/output error
 here, 8 disk full, 9 refused (wrong key), 10 the target exists, 11 only a part is done, 12 the kernel or its limits,
-130 and 143 interrupted (SIGINT, SIGTERM). What was received is always kept, and the same command goes on from it.
+130 and 143 interrupted (SIGINT, SIGTERM), 141 the reader of get -o - has gone. What was received is kept (but not by
+-o -), and the same command goes on from it.
 )";
 
 std::string share_help() {
@@ -103,7 +104,10 @@ when it is complete; run the same command again to go on after an interruption.
                kLinkWords,
                R"(
   -o, --output FILE|DIR/   where to put it (default: under its own name, here)
+  -o -                     write a file to standard output, in order, as it comes; everything else goes to
+                           standard error. Nothing is kept to go on from
       --overwrite          replace the target if it exists
+      --sequential         fetch the chunks in order (a player can open NAME.part while it grows)
       --timeout S          give up after so many seconds without progress (default 60; 0: never)
       --sync file|none     file: on disk before the final name appears (default); none: as cp does
       --verify xxh3|sha256 sha256: check SHA-256 of every chunk too, even from the publisher (default xxh3)
@@ -111,11 +115,13 @@ when it is complete; run the same command again to go on after an interruption.
 )",
                kProgress,
                R"(, on standard output
+                           (with -o - on standard error)
 )",
                kCommon, kEngine,
                R"(
 peernet get peernet:...                 get it here, under its own name
 peernet get @link -o /srv/images/       into a folder, the link comes from a file
+peernet get @link -o - | zstd -d | ...  into a pipe
 )"});
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include "cli/console.hpp"
 #include "cli/json_events.hpp"
@@ -84,7 +85,7 @@ std::string_view hint_for(ErrorCode code, Command command) {
 Reporter::Reporter(const Invocation& invocation)
     : invocation_(invocation),
       sharing_(invocation.command == Command::kShare),
-      json_on_stdout_(invocation.command == Command::kGet),
+      json_on_stdout_(invocation.command == Command::kGet && !invocation.to_stdout),
       start_(Clock::now()),
       shown_(start_),
       sampled_(start_) {
@@ -115,12 +116,16 @@ void Reporter::detail(std::string_view text) const {
 }
 
 int Reporter::fail(const Failure& failure, int caught_signal) {
-  const int status = failure.code == ErrorCode::kInterrupted && caught_signal != 0
-                         ? exit_status_of_signal(caught_signal)
-                         : static_cast<int>(failure.code);
+  int status = static_cast<int>(failure.code);
+  if (failure.code == ErrorCode::kInterrupted && caught_signal != 0) status = exit_status_of_signal(caught_signal);
+  if (failure.reader_left) status = exit_status_of_signal(SIGPIPE);
   if (output_ == Output::kJson) {
     json(json_error(failure.code, status, failure.text));
     if (!json_on_stdout_) return status;
+  }
+  if (failure.reader_left) {  // like cat: it has read what it wanted
+    detail(failure.text + ".");
+    return status;
   }
   std::string sentence = fmt::format("peernet {}: {}", name_of_command(invocation_.command), failure.text);
   if (!sentence.ends_with('.') && !sentence.ends_with('?')) sentence += '.';

@@ -17,6 +17,8 @@ namespace peernet::cli {
 struct Failure {
   ErrorCode code = ErrorCode::kInternal;
   std::string text;  ///< printable, no full stop
+  /// Whoever read our output has gone: for people that is no failure, and the exit status is that of SIGPIPE.
+  bool reader_left = false;
 };
 
 /// The same with the file it is about.

@@ -60,6 +60,7 @@ void Fetch::start(Shard& shard, std::uint32_t number) {
   download.socket_bytes = socket_window(shard.driver().info());
   download.number = number;
   download.seed = shard.rng().next();
+  download.sequential = options_.get.sequential || options_.get.output_fd >= 0;
   download_.emplace(download);
   options_.transfer->phase = Phase::kConnecting;
   for (const Address& address : options_.addresses) add_address(address, true);

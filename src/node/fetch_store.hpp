@@ -49,6 +49,7 @@ struct StoreOptions {
   bool overwrite = false;
   bool sync = true;
   std::uint32_t max_buffers = 24;
+  int output_fd = -1;  ///< a stream instead of files, see GetOptions
 };
 
 class FetchStore {

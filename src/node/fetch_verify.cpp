@@ -178,6 +178,7 @@ void Fetch::open_when_ready() {
   store.overwrite = options_.get.overwrite;
   store.sync = options_.get.sync == SyncMode::kFile;
   store.max_buffers = assemblies_for(core_->chunk_bytes);
+  store.output_fd = options_.get.output_fd;
   store_ = shard_->context().make_store(shard_->context(), shard_->driver(), number_, store);
   store_->open();
 }

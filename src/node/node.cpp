@@ -10,6 +10,7 @@
 #include "io/probe.hpp"
 #include "node/file_store.hpp"
 #include "node/node_impl.hpp"
+#include "node/stream_store.hpp"
 #include "storage/state_db.hpp"
 
 namespace peernet::node {
@@ -34,12 +35,18 @@ std::string state_directory(const NodeConfig& config) {
   return directory;
 }
 
+std::unique_ptr<FetchStore> make_store(NodeContext& context, io::Driver& driver, std::uint32_t number,
+                                       const StoreOptions& options) {
+  if (options.output_fd >= 0) return std::make_unique<StreamStore>(driver, options);
+  return std::make_unique<FileStore>(context, driver, number, options);
+}
+
 }  // namespace
 
 NodeImpl::~NodeImpl() {
   context_.home->close();
   for (const auto& transfer : transfers_) transfer->cancel();
-  workers_.clear();  // joins; a hasher has seen the cancel
+  workers_.clear();                                 // joins; a hasher has seen the cancel
   for (const auto& shard : shards_) shard->stop();  // all threads, before the first shard goes: they post to each other
   shards_.clear();
 }
@@ -61,9 +68,7 @@ Result<void> NodeImpl::start() {
   ByteArray<8> instance;
   random.fill(instance);
   context_.instance_id = ByteReader(instance).u64();
-  context_.make_store = [](NodeContext& context, io::Driver& driver, std::uint32_t number, const StoreOptions& options) {
-    return std::make_unique<FileStore>(context, driver, number, options);
-  };
+  context_.make_store = make_store;
   context_.writer = std::make_unique<storage::WriterThread>();
   context_.state = std::make_unique<storage::StateThread>(state_directory(context_.config));
 

@@ -8,6 +8,18 @@ namespace peernet::swarm {
 
 enum class Mutant : std::uint8_t {
   kNone,
+  // Download
+  kNeverRetryAfterTimeout,  ///< what a stalled source held counts as asked for ever
+  kEndgameThirdCopy,        ///< the endgame asks for ranges that two sources send already
+  kForgetCancelledCredit,   ///< a confirmed cancel does not return its credit
+  kAcceptUnrequestedRange,  ///< bytes beyond their request have a target
+  kHaveNeverForgotten,      ///< "not had" is not believed: the chunk is asked there again and again
+  kCompleteWithMissing,     ///< complete with one chunk missing
+  kRarestNeverOpensAgain,   ///< a chunk that was given up is not begun again
+  kBanHonestOnMixedChunk,   ///< wrong bytes from several sources are blamed on the first of them
+  kLoserKeepsItsRequest,    ///< the endgame's loser is not cancelled when all its bytes are here
+  kSpreadingIsAFailure,     ///< who gives chunks to others first is suspended for it
+  // UploadQueue, HaveLog, serving
   kServeUnwrittenChunk,     ///< a chunk is announced and served once it is verified, before it is written
   kHaveCursorSkips,         ///< a receiver that is told of new chunks misses the last of them
   kUploadForgetsLostRange,  ///< a lost range of an upload is not sent again

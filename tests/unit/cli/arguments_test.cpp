@@ -128,7 +128,8 @@ TEST(Arguments, ComplaintsAreSentencesThatNameTheFix) {
   EXPECT_THAT(bad({"get", "x", "--limit-up", "fast"}), HasSubstr("--limit-up wants bytes per second such as 100M"));
   EXPECT_THAT(bad({"get", "x", "--timeout", "soon"}), HasSubstr("--timeout wants seconds"));
   EXPECT_THAT(bad({"get", "x", "--trust", "all"}), HasSubstr("--trust wants members"));
-  EXPECT_THAT(bad({"get", "x", "-o", "-"}), HasSubstr("-o wants a file"));
+  EXPECT_TRUE(good({"get", "x", "-o", "-"}).to_stdout);
+  EXPECT_THAT(bad({"get", "x", "-o", "-", "--overwrite"}), HasSubstr("--overwrite and -o -"));
   EXPECT_THAT(bad({"get", "x", "-o"}), HasSubstr("wants a value behind it"));
   EXPECT_THAT(bad({"get", "x", "-q", "-v"}), HasSubstr("contradict"));
   EXPECT_THAT(bad({"get", "x", "--trust", "members", "--verify", "sha256"}), HasSubstr("contradict"));

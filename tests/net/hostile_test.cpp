@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 
 #include "base/rng.hpp"
+#include "file_answers.hpp"
 #include "net_fixture.hpp"
 #include "peernet/link.hpp"
 #include "scripted_source.hpp"
@@ -51,37 +52,6 @@ class HostileTest : public testing::TestWithParam<IoEngine> {
 
   Folder folder_;
 };
-
-std::vector<std::byte> part_of(ByteSpan bytes, const wire::RequestFrame& r) {
-  const auto piece = bytes.subspan(r.offset, r.length);
-  return {piece.begin(), piece.end()};
-}
-
-// Tables and core as they are in `file`, chunks from `chunks`.
-std::function<std::vector<std::byte>(const wire::RequestFrame&)> answers(const storage::SharedFile& file,
-                                                                         std::string chunks) {
-  return [&file, bytes = std::move(chunks)](const wire::RequestFrame& r) -> std::vector<std::byte> {
-    const auto page = [&](const content::PageTable& table) {
-      std::vector<std::byte> reply(content::kMaxPageReplyBytes);
-      reply.resize(table.write_reply(r.index, reply));
-      return part_of(reply, r);
-    };
-    switch (static_cast<TableId>(r.table)) {
-      case TableId::kManifest:
-        return part_of(file.core_bytes, r);
-      case TableId::kEntries:
-        return page(file.entries);
-      case TableId::kXxh3:
-        return page(file.xxh3);
-      case TableId::kSha256:
-        return page(file.sha256);
-      case TableId::kChunks:
-        break;
-    }
-    const std::uint64_t start = file.core.chunk_start(ChunkIndex(r.index));
-    return part_of(as_bytes(bytes.data(), bytes.size()).subspan(start), r);
-  };
-}
 
 SwarmKey some_key(std::uint8_t fill) {
   SwarmKey key;

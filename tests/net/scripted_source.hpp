@@ -31,6 +31,9 @@ class ScriptedSource {
     ContentId content{};
     /// The bytes of a request's range; empty: never answer. Called on the source's thread.
     std::function<std::vector<std::byte>(const wire::RequestFrame&)> answer;
+    /// Answers go out a train of at most so many bytes at a time, one in each interval (0: as fast as it goes).
+    std::size_t trickle_bytes = 0;
+    Duration trickle_every{0};
   };
 
   explicit ScriptedSource(Behaviour behaviour) : behaviour_(std::move(behaviour)), identity_(make_identity()) {
@@ -102,6 +105,7 @@ class ScriptedSource {
 
     transport::Session session;
     std::vector<Answer> answers;
+    Instant trickle_at;
 
    private:
     ScriptedSource& source_;
@@ -169,12 +173,18 @@ class ScriptedSource {
     std::vector<std::byte> out(65536);
     while (const auto transmit = user.session.poll_transmit(now, out))
       send(ByteSpan(out).first(transmit->bytes), transmit->to);
+    if (behaviour_.trickle_bytes != 0) {
+      if (now < user.trickle_at || user.answers.empty()) return;
+      user.trickle_at = now + behaviour_.trickle_every;
+    }
     while (!user.answers.empty()) {
       Answer& answer = user.answers.front();
       transport::DataToSeal data;
       data.request = answer.request;
       data.offset = answer.offset + static_cast<std::uint32_t>(answer.sent);
       data.file_bytes = ByteSpan(answer.bytes).subspan(answer.sent);
+      if (behaviour_.trickle_bytes != 0)
+        data.file_bytes = data.file_bytes.first(std::min(behaviour_.trickle_bytes, data.file_bytes.size()));
       data.last = user.answers.size() == 1;
       const auto train = user.session.seal_data(now, data, out);
       if (train.consumed == 0) break;
@@ -182,6 +192,7 @@ class ScriptedSource {
         send(ByteSpan(out).subspan(at, std::min(train.segment_size, train.train_bytes - at)), train.to);
       answer.sent += train.consumed;
       if (answer.sent == answer.bytes.size()) user.answers.erase(user.answers.begin());
+      if (behaviour_.trickle_bytes != 0) return;
     }
   }
 

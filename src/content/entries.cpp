@@ -9,8 +9,9 @@
 namespace peernet::content {
 namespace {
 
-constexpr std::size_t kPageHeaderBytes = 14;  // first index u32, first address u64, count u16
-constexpr std::size_t kRecordBytes = 28;      // without the name
+constexpr std::size_t kPageHeaderBytes = 14;   // first index u32, first address u64, count u16
+constexpr std::size_t kRecordBytes = 28;       // without the name
+constexpr std::size_t kTargetLengthBytes = 2;  // of a link, before its target
 constexpr std::uint64_t kMaxTotal = std::uint64_t{kMaxChunkCount} * kMaxChunkBytes;
 
 std::unexpected<Error> bad(const char* what) {
@@ -22,8 +23,15 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
 }
 
 bool valid_entry(const Entry& entry) {
+  const bool link = entry.kind == EntryKind::kSymlink;
   return valid_entry_path(entry.path) && (entry.mode & ~0777U) == 0 && entry.mtime_ns < 1'000'000'000 &&
-         (entry.kind == EntryKind::kFile || entry.size == 0) && entry.size <= kMaxTotal;
+         (entry.kind == EntryKind::kFile || entry.size == 0) && entry.size <= kMaxTotal &&
+         (link ? link_stays_inside(entry.path, entry.target) : entry.target.empty());
+}
+
+std::size_t record_bytes(const Entry& entry, std::size_t prefix) {
+  const std::size_t target = entry.kind == EntryKind::kSymlink ? kTargetLengthBytes + entry.target.size() : 0;
+  return kRecordBytes + entry.path.size() - prefix + target;
 }
 
 /// Writes pages of records; a record that does not fit starts the next page.
@@ -31,8 +39,7 @@ class PageWriter {
  public:
   void add(const Entry& entry, std::uint32_t index, std::uint64_t address) {
     std::size_t prefix = count_ == 0 ? 0 : common_prefix(previous_, entry.path);
-    if (count_ != 0 &&
-        (count_ == UINT16_MAX || page_.size() + kRecordBytes + entry.path.size() - prefix > kPageBytes)) {
+    if (count_ != 0 && (count_ == UINT16_MAX || page_.size() + record_bytes(entry, prefix) > kPageBytes)) {
       close();
       page_.resize(kPageBytes);
       flush();
@@ -44,7 +51,7 @@ class PageWriter {
       prefix = 0;
     }
     const std::size_t at = page_.size();
-    page_.resize(at + kRecordBytes + entry.path.size() - prefix);
+    page_.resize(at + record_bytes(entry, prefix));
     ByteWriter w(MutableByteSpan(page_).subspan(at));
     w.u8(static_cast<std::uint8_t>(entry.kind));
     w.u8(0);
@@ -55,6 +62,10 @@ class PageWriter {
     w.u16(static_cast<std::uint16_t>(prefix));
     w.u16(static_cast<std::uint16_t>(entry.path.size() - prefix));
     w.bytes(as_bytes(entry.path.data() + prefix, entry.path.size() - prefix));
+    if (entry.kind == EntryKind::kSymlink) {
+      w.u16(static_cast<std::uint16_t>(entry.target.size()));
+      w.bytes(as_bytes(entry.target.data(), entry.target.size()));
+    }
     PN_CHECK(!w.failed());
     previous_ = entry.path;
     ++count_;
@@ -91,7 +102,7 @@ class PageWriter {
 Result<Entry> decode_record(ByteReader& r, const std::string* previous) {
   Entry entry;
   const std::uint8_t kind = r.u8();
-  if (kind > static_cast<std::uint8_t>(EntryKind::kDirectory)) return bad("entry of an unknown kind");
+  if (kind > static_cast<std::uint8_t>(EntryKind::kSymlink)) return bad("entry of an unknown kind");
   entry.kind = static_cast<EntryKind>(kind);
   if (r.u8() != 0) return bad("entry with reserved bits set");
   entry.mode = r.u16();
@@ -101,11 +112,15 @@ Result<Entry> decode_record(ByteReader& r, const std::string* previous) {
   const std::size_t prefix = r.u16();
   const std::size_t rest = r.u16();
   const ByteSpan suffix = r.bytes(rest);
+  const bool link = entry.kind == EntryKind::kSymlink;
+  const ByteSpan target = r.bytes(link ? r.u16() : 0U);
   if (r.failed()) return bad("entry that leaves its page");
   if (prefix > (previous == nullptr ? 0 : previous->size())) return bad("entry with an impossible name prefix");
   if (prefix + rest > kMaxPathBytes) return bad("entry with a name that is too long");
   if (previous != nullptr) entry.path.assign(*previous, 0, prefix);
   entry.path.append(reinterpret_cast<const char*>(suffix.data()), suffix.size());
+  entry.target.assign(reinterpret_cast<const char*>(target.data()), target.size());
+  if (link && !link_stays_inside(entry.path, entry.target)) return bad("symbolic link that leaves the folder");
   if (!valid_entry(entry)) return bad("entry with a forbidden name, mode, time or size");
   if (previous != nullptr && entry.path <= *previous) return bad("entries out of order");
   return entry;
@@ -150,6 +165,25 @@ bool valid_entry_path(std::string_view path) {
     if (check_name(path.substr(0, slash)) != NameFault::kNone) return false;
     if (slash == std::string_view::npos) return true;
     path.remove_prefix(slash + 1);
+  }
+}
+
+bool link_stays_inside(std::string_view path, std::string_view target) {
+  if (target.empty() || target.size() > kMaxPathBytes || target.front() == '/') return false;
+  // Folders the link may climb: those between the content's folder and the link.
+  auto room = static_cast<std::ptrdiff_t>(std::ranges::count(path, '/')) - 1;
+  bool named = false;
+  while (true) {
+    const std::size_t slash = target.find('/');
+    const std::string_view part = target.substr(0, slash);
+    if (part == "..") {
+      if (named || --room < 0) return false;
+    } else if (!part.empty() && part != ".") {
+      if (check_name(part) != NameFault::kNone) return false;
+      named = true;
+    }
+    if (slash == std::string_view::npos) return room >= 0;
+    target.remove_prefix(slash + 1);
   }
 }
 

@@ -53,11 +53,12 @@ WritePlanner::WritePlanner(const WritePlannerOptions& options)
       written_(options.core.chunk_count),
       syncing_(options.core.chunk_count),
       durable_(options.core.chunk_count),
+      unwanted_(options.core.chunk_count),
       entries_(options.max_buffers),
       waiting_(options.max_buffers),
       events_(options.max_buffers + kControlEvents),
       direct_(options.direct) {
-  PN_CHECK(options.core.kind == content::ContentKind::kFile);
+  PN_CHECK(options.core.kind == content::ContentKind::kFile || (options.layout != nullptr && !options.direct));
   PN_CHECK(options.max_buffers > 0 && options.max_writes_in_flight > 0);
   free_.reserve(options.max_buffers);
   for (std::uint32_t i = options.max_buffers; i > 0; --i) free_.push_back(i - 1);
@@ -65,7 +66,7 @@ WritePlanner::WritePlanner(const WritePlannerOptions& options)
 
 bool WritePlanner::on_verified(ChunkIndex chunk, BufferSlot slot) {
   PN_CHECK(chunk.value() < options_.core.chunk_count);
-  if (failed_ || free_.empty() || held_.test(chunk) || written_.test(chunk)) return false;
+  if (failed_ || free_.empty() || held_.test(chunk) || written_.test(chunk) || unwanted_.test(chunk)) return false;
   const std::uint32_t entry = free_.back();
   free_.pop_back();
   entries_[entry] = {.chunk = chunk, .slot = slot};
@@ -76,11 +77,20 @@ bool WritePlanner::on_verified(ChunkIndex chunk, BufferSlot slot) {
 
 void WritePlanner::on_present(ChunkIndex chunk, bool durable) {
   PN_CHECK(chunk.value() < options_.core.chunk_count);
-  if (failed_ || held_.test(chunk) || !written_.set(chunk)) return;
+  if (failed_ || held_.test(chunk) || unwanted_.test(chunk) || !written_.set(chunk)) return;
   if (durable)
     durable_.set(chunk);
   else
-    unsynced_bytes_ += options_.core.chunk_span(chunk);
+    unsynced_bytes_ += payload_of(chunk);
+}
+
+void WritePlanner::on_unwanted(ChunkIndex chunk) {
+  PN_CHECK(!held_.test(chunk) && !written_.test(chunk));
+  unwanted_.set(chunk);
+}
+
+std::uint32_t WritePlanner::payload_of(ChunkIndex chunk) const {
+  return options_.layout != nullptr ? options_.layout->chunk_payload(chunk) : options_.core.chunk_span(chunk);
 }
 
 std::optional<WriteOp> WritePlanner::poll_op(Instant now) {
@@ -100,7 +110,7 @@ WriteOp WritePlanner::control(WriteOpKind kind) {
 
 std::optional<WriteOp> WritePlanner::plan_group_fsync(Instant now) {
   if (stage_ != Stage::kWriting || !options_.sync || fsync_in_flight_ || unsynced_bytes_ == 0) return std::nullopt;
-  if (written_.full()) return std::nullopt;  // the last fsync follows at once
+  if (all_written()) return std::nullopt;  // the last fsync follows at once
   const bool due = !unsynced_since_.is_never() && now >= unsynced_since_ + options_.group_time;
   if (!due && unsynced_bytes_ < options_.group_bytes) return std::nullopt;
   syncing_ = written_;  // same size: no allocation
@@ -115,7 +125,7 @@ std::optional<WriteOp> WritePlanner::plan_write() {
   const std::uint32_t entry = waiting_.pop_front();
   Held& held = entries_[entry];
   held.direct = direct_;
-  const std::uint32_t span = options_.core.chunk_span(held.chunk);
+  const std::uint32_t span = payload_of(held.chunk);
   ++in_flight_;
   ++writes_in_flight_;
   return WriteOp{.kind = WriteOpKind::kWrite,
@@ -129,7 +139,7 @@ std::optional<WriteOp> WritePlanner::plan_write() {
 }
 
 std::optional<WriteOp> WritePlanner::plan_end() {
-  if (in_flight_ != 0 || !written_.full()) return std::nullopt;
+  if (in_flight_ != 0 || !all_written()) return std::nullopt;
   switch (stage_) {
     case Stage::kWriting:
       stage_ = Stage::kFinishing;
@@ -172,7 +182,7 @@ void WritePlanner::on_completed(WriteOpId id, std::int64_t result, Instant now) 
 
 void WritePlanner::on_write_done(std::uint32_t entry, std::int64_t result, Instant now) {
   const Held& held = entries_[entry];
-  const std::uint32_t span = options_.core.chunk_span(held.chunk);
+  const std::uint32_t span = payload_of(held.chunk);
   PN_CHECK(writes_in_flight_ > 0);
   --writes_in_flight_;
   if (failed_) return release(entry);

@@ -1,5 +1,5 @@
-// Plans the writes of one single-file content: verified chunks in, disk operations out, completions in. Pure: no system
-// call, no clock.
+// Plans the writes of one content, a file or (buffered) a tree: verified chunks in, disk operations out, completions
+// in. Pure: no system call, no clock.
 //
 // A chunk's life: verified -> write planned -> written (may be announced and served; its buffer is free) -> durable (an
 // fsync that was started after its write completed has succeeded; may be recorded). When all chunks are written:
@@ -18,6 +18,7 @@
 #include "base/time.hpp"
 #include "base/types.hpp"
 #include "content/chunk_map.hpp"
+#include "content/layout.hpp"
 #include "content/manifest.hpp"
 #include "peernet/error.hpp"
 
@@ -62,9 +63,10 @@ struct WriteEvent {
 };
 
 struct WritePlannerOptions {
-  content::ManifestCore core;  ///< kind kFile
-  bool direct = false;         ///< whole 4 KiB blocks; given up for good when a direct write says EINVAL
-  bool sync = true;            ///< --sync file; false: --sync none
+  content::ManifestCore core;
+  const content::Layout* layout = nullptr;  ///< of a tree, outlives the planner: a chunk's payload is without gaps
+  bool direct = false;  ///< a file only: whole 4 KiB blocks; given up for good when a direct write says EINVAL
+  bool sync = true;     ///< --sync file; false: --sync none
   std::uint32_t max_writes_in_flight = 8;
   std::uint32_t max_buffers = 64;        ///< chunks handed over and not yet given back, at most
   std::uint64_t group_bytes = 64 << 20;  ///< fsync after this much
@@ -82,6 +84,9 @@ class WritePlanner {
   /// file that is ours). No event follows: it may be announced at once. durable: a record says that an earlier run
   /// fsync'd it.
   void on_present(ChunkIndex chunk, bool durable);
+
+  /// A chunk that no wanted file needs: the end does not wait for it. Before any other call.
+  void on_unwanted(ChunkIndex chunk);
 
   /// The next operation to submit, if any is due.
   std::optional<WriteOp> poll_op(Instant now);
@@ -124,6 +129,8 @@ class WritePlanner {
     std::size_t head_ = 0, count_ = 0;
   };
 
+  std::uint32_t payload_of(ChunkIndex chunk) const;
+  bool all_written() const { return written_.count() + unwanted_.count() == written_.size(); }
   WriteOp control(WriteOpKind kind);
   std::optional<WriteOp> plan_group_fsync(Instant now);
   std::optional<WriteOp> plan_write();
@@ -138,6 +145,7 @@ class WritePlanner {
   content::ChunkMap written_;  // a read gives the right bytes
   content::ChunkMap syncing_;  // covered by the fsync in flight
   content::ChunkMap durable_;
+  content::ChunkMap unwanted_;
   std::vector<Held> entries_;        // chunks handed over; the index is the id of the write
   std::vector<std::uint32_t> free_;  // unused entries; an entry is free again when its event was taken
   Ring<std::uint32_t> waiting_;      // entries to write

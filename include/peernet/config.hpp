@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace peernet {
+
+struct ContentInfo;  // stats.hpp
 
 enum class IoEngine : std::uint8_t { kAuto, kUring, kEpoll };
 enum class Offload : std::uint8_t { kAuto, kOff };            ///< GSO and GRO
@@ -24,6 +27,7 @@ struct NodeConfig {
   std::uint32_t max_datagram = 0;  ///< size of the IP packet in bytes, 1280 to 65535; 0: probed up to the interface MTU
   std::uint64_t limit_up = 0;      ///< bytes of content per second, 0: no limit
   std::uint64_t limit_down = 0;    ///< bytes of content per second, 0: no limit
+  std::uint32_t max_peers = 0;     ///< sessions with other nodes at once, at least 2; 0: 4096 for each shard
   std::string identity_text;       ///< contents of an identity file (`peernet keygen`); empty: a fresh key
   std::string state_dir;           ///< empty: $XDG_STATE_HOME/peernet or ~/.local/state/peernet
   std::uint32_t socket_buffer_bytes = 4u << 20;  ///< asked of the kernel for each data socket
@@ -34,7 +38,7 @@ struct NodeConfig {
 inline constexpr unsigned kMaxTrackers = 16;  ///< of one content
 
 struct ShareOptions {
-  std::string path;                    ///< a regular file
+  std::string path;                    ///< a regular file or a folder
   bool is_public = false;              ///< no swarm key in the link: whoever knows the content id may get it
   std::vector<std::string> advertise;  ///< HOST[:PORT] to put into the link instead of this host's global addresses
   std::vector<std::string> trackers;   ///< HOST:PORT, at most kMaxTrackers; empty: see embed_tracker
@@ -58,6 +62,10 @@ struct GetOptions {
   /// A descriptor to write the content to, in order, instead of to a file (implies sequential): nothing is kept,
   /// resumed or served. It must stay open until the get has ended. -1: none.
   int output_fd = -1;
+  /// Of a folder: only what one of these patterns selects (path_glob.hpp says how), with the folders above it. Empty:
+  /// all.
+  std::vector<std::string> files;
+  std::shared_ptr<ContentInfo> info;  ///< metadata_only: filled before kDone; nullptr: not wanted
 };
 
 }  // namespace peernet

@@ -70,15 +70,7 @@ class Node {
   std::unique_ptr<node::NodeImpl> impl_;
 };
 
-/// What a file would be shared as.
-struct ContentInfo {
-  std::string content_id;  ///< 32 raw bytes; the swarm's key is not part of it
-  std::string name;
-  std::uint64_t bytes = 0;
-  std::uint32_t chunk_bytes = 0;
-  std::uint64_t chunks = 0;
-};
-/// Hashes a local file. kUsage: a folder or device; kLocalIo.
+/// What a local file or folder would be shared as: hashes it. kUsage: a device, a name that cannot be shared; kLocalIo.
 Result<ContentInfo> describe_path(const std::string& path);
 
 /// A fresh identity as the text of an identity file (`peernet keygen`).

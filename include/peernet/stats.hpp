@@ -52,6 +52,26 @@ struct Event {
   Error error{};
 };
 
+/// One file, folder or symbolic link of a content.
+struct ContentEntry {
+  enum class Kind : std::uint8_t { kFile, kFolder, kSymlink };
+  Kind kind = Kind::kFile;
+  std::string path;    ///< within the folder, or the file's name; raw bytes, without control characters
+  std::string target;  ///< of a symbolic link
+  std::uint64_t bytes = 0;
+};
+
+/// What a content is.
+struct ContentInfo {
+  std::string content_id;  ///< 32 raw bytes; the swarm's key is not part of it
+  std::string name;
+  bool folder = false;
+  std::uint64_t bytes = 0;  ///< of all files
+  std::uint32_t chunk_bytes = 0;
+  std::uint64_t chunks = 0;
+  std::vector<ContentEntry> entries;  ///< sorted by path; of a file it alone
+};
+
 /// A node as a tracker lists it.
 struct SwarmMember {
   std::string address;                       ///< as the tracker sees it

@@ -49,7 +49,9 @@ struct StoreOptions {
   bool overwrite = false;
   bool sync = true;
   std::uint32_t max_buffers = 24;
-  int output_fd = -1;  ///< a stream instead of files, see GetOptions
+  const content::ChunkMap* unwanted = nullptr;  ///< chunks that no selected file needs; nullptr: all are needed
+  std::vector<bool> selected;                   ///< by entry of a tree; empty: all
+  int output_fd = -1;                           ///< a stream instead of files, see GetOptions
 };
 
 class FetchStore {

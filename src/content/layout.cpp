@@ -35,7 +35,19 @@ std::optional<Layout> Layout::make(std::span<const std::uint64_t> sizes, std::ui
     out.payload_ += size;
     previous = size;
   }
+  if (sizes.size() > 1 && fits_chunk_count(out.total_, chunk_bytes)) out.sum_chunks();
   return out;
+}
+
+void Layout::sum_chunks() {
+  payloads_.resize(chunk_count_for(total_, chunk_bytes_));
+  for (const Placed& file : files_)
+    for (std::uint64_t at = file.address, end = at + file.size; at < end;) {
+      const std::uint64_t chunk = at / chunk_bytes_;
+      const std::uint64_t until = std::min(end, (chunk + 1) * chunk_bytes_);
+      payloads_[chunk] += static_cast<std::uint32_t>(until - at);
+      at = until;
+    }
 }
 
 Layout Layout::single(std::uint64_t size, std::uint32_t chunk_bytes) {
@@ -45,15 +57,16 @@ Layout Layout::single(std::uint64_t size, std::uint32_t chunk_bytes) {
 }
 
 std::uint32_t Layout::chunk_payload(ChunkIndex chunk) const {
+  if (chunk.value() < payloads_.size()) return payloads_[chunk.value()];
   std::uint32_t sum = 0;
   Cursor cursor = segments(chunk);
   while (const std::optional<Segment> segment = cursor.next()) sum += segment->length;
   return sum;
 }
 
-Layout::Cursor::Cursor(const Layout& layout, ChunkIndex chunk)
-    : layout_(&layout), start_(std::uint64_t{chunk.value()} * layout.chunk_bytes_), end_(start_ + layout.chunk_bytes_) {
-  // Ends never decrease along the list, so the first file that reaches beyond the chunk's start is found by bisection.
+Layout::Cursor::Cursor(const Layout& layout, std::uint64_t start, std::uint64_t end)
+    : layout_(&layout), start_(start), end_(end) {
+  // Ends never decrease along the list, so the first file that reaches beyond the start is found by bisection.
   const auto first = std::ranges::partition_point(
       layout.files_, [this](const Placed& file) { return file.address + file.size <= start_; });
   file_ = static_cast<std::size_t>(first - layout.files_.begin());

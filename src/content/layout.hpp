@@ -49,21 +49,29 @@ class Layout {
 
    private:
     friend class Layout;
-    Cursor(const Layout& layout, ChunkIndex chunk);
+    Cursor(const Layout& layout, std::uint64_t start, std::uint64_t end);
     const Layout* layout_;  // outlives the cursor
     std::uint64_t start_;
     std::uint64_t end_;
     std::size_t file_;
     std::uint32_t chunk_offset_ = 0;
   };
-  Cursor segments(ChunkIndex chunk) const { return Cursor(*this, chunk); }
+  Cursor segments(ChunkIndex chunk) const {
+    const std::uint64_t start = std::uint64_t{chunk.value()} * chunk_bytes_;
+    return Cursor(*this, start, start + chunk_bytes_);
+  }
+  /// The same for any range of addresses; chunk_offset and length count from its begin. Shorter than 2^32.
+  Cursor segments_between(std::uint64_t begin, std::uint64_t end) const { return Cursor(*this, begin, end); }
 
  private:
   struct Placed {
     std::uint64_t address;
     std::uint64_t size;
   };
+  void sum_chunks();
+
   std::vector<Placed> files_;
+  std::vector<std::uint32_t> payloads_;  // by chunk; empty for a single file
   std::uint64_t total_ = 0;
   std::uint64_t payload_ = 0;
   std::uint32_t chunk_bytes_ = kDefaultChunkBytes;

@@ -32,7 +32,8 @@ void describe(const Scenario& s, const PairReport& r) {
               static_cast<double>(r.finished_at.ns()) * 1e-9, static_cast<double>(r.over_at.ns()) * 1e-9);
 }
 
-SeedResult run_seed(std::uint64_t seed, bool verbose) {
+SeedResult run_seed(std::uint64_t seed, const SeedOptions& options) {
+  const bool verbose = options.verbose;
   const Scenario scenario = draw_scenario(seed);
   const PairReport report = Pair(scenario, verbose).run();
   if (verbose) describe(scenario, report);

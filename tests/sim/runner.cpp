@@ -51,7 +51,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "shared between p
     if (index >= board.seeds) break;
     current = index;
     ::alarm(options.seed_timeout_s);
-    board.results()[index] = suite.run(options.first + index, false);
+    board.results()[index] = suite.run(options.first + index, {.nodes = options.nodes});
   }
   std::fflush(stderr);
   ::_exit(0);
@@ -105,6 +105,7 @@ struct Arguments {
   std::uint64_t first = 1;
   std::optional<std::uint64_t> seeds;
   std::optional<std::uint64_t> only;
+  std::uint32_t nodes = 0;
   unsigned jobs = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
   bool full = false;
   bool verbose = false;
@@ -135,7 +136,8 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
       out.mutant = words[++i];
     } else {
       const std::optional<std::uint64_t> value = number(words[++i]);
-      const bool known = word == "--first" || word == "--seeds" || word == "--seed" || word == "--jobs";
+      const bool known =
+          word == "--first" || word == "--seeds" || word == "--seed" || word == "--jobs" || word == "--nodes";
       if (!known || !value) {
         std::fprintf(stderr, "sim: %s %s is not understood\n", word.c_str(), words[i].c_str());
         return std::nullopt;
@@ -143,6 +145,7 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
       if (word == "--first") out.first = *value;
       if (word == "--seeds") out.seeds = *value;
       if (word == "--seed") out.only = *value;
+      if (word == "--nodes") out.nodes = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(*value, 2, 200));
       if (word == "--jobs") out.jobs = static_cast<unsigned>(std::clamp<std::uint64_t>(*value, 1, 64));
     }
   }
@@ -176,12 +179,14 @@ int run_main(const std::vector<Suite>& suites, const std::vector<std::string>& w
   options.first = arguments->only.value_or(arguments->first);
   options.seeds = arguments->seeds.value_or(arguments->full ? suite->full_seeds : suite->default_seeds);
   if (arguments->only) options.seeds = 1;
+  options.nodes = arguments->nodes;
   options.workers =
       static_cast<unsigned>(std::min<std::uint64_t>(arguments->jobs, std::max<std::uint64_t>(1, options.seeds)));
 
   std::vector<SeedResult> results;
   if (arguments->only && arguments->verbose)
-    results.push_back(suite->run(options.first, true));  // in this process, where a debugger can watch
+    results.push_back(suite->run(
+        options.first, {.verbose = true, .nodes = options.nodes}));  // in this process, where a debugger can watch
   else
     results = run_seeds(*suite, options);
 
@@ -191,8 +196,9 @@ int run_main(const std::vector<Suite>& suites, const std::vector<std::string>& w
     if (results[i].passed()) continue;
     ++failed;
     const std::string mutant = arguments->mutant.empty() ? "" : " --mutant " + arguments->mutant;
-    std::printf("  repeat: ./dev sim --suite %s --first %llu --seeds 1%s\n", suite->name.c_str(),
-                static_cast<unsigned long long>(options.first + i), mutant.c_str());
+    const std::string nodes = options.nodes == 0 ? "" : " --nodes " + std::to_string(options.nodes);
+    std::printf("  repeat: ./dev sim --suite %s --first %llu --seeds 1%s%s\n", suite->name.c_str(),
+                static_cast<unsigned long long>(options.first + i), nodes.c_str(), mutant.c_str());
   }
   std::printf("%llu seeds, %llu failed\n", static_cast<unsigned long long>(options.seeds),
               static_cast<unsigned long long>(failed));

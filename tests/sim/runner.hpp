@@ -24,12 +24,18 @@ struct SeedResult {
   void fail(const std::string& why);
 };
 
+/// How a seed is played; what it does depends on `nodes`, not on `verbose`.
+struct SeedOptions {
+  bool verbose = false;
+  std::uint32_t nodes = 0;  ///< of a swarm; 0: as many as the seed says
+};
+
 struct Suite {
   std::string name;
   std::uint64_t default_seeds;
   std::uint64_t full_seeds;
   /// Runs one seed to its end. Must depend on its arguments only.
-  std::function<SeedResult(std::uint64_t seed, bool verbose)> run;
+  std::function<SeedResult(std::uint64_t seed, const SeedOptions& options)> run;
 };
 
 struct RunOptions {
@@ -37,13 +43,15 @@ struct RunOptions {
   std::uint64_t seeds = 0;
   unsigned workers = 2;
   unsigned seed_timeout_s = 120;  ///< wall time after which a seed counts as hung
+  std::uint32_t nodes = 0;
 };
 
 /// Results in the order of the seeds.
 std::vector<SeedResult> run_seeds(const Suite& suite, const RunOptions& options);
 
-/// The command line: --suite, --first, --seeds, --full, --seed, --verbose, --mutant, --jobs. Returns the exit code.
-/// `select_mutant` gets the value of --mutant before any seed runs; it answers false if there is no such planted bug.
+/// The command line: --suite, --first, --seeds, --full, --seed, --verbose, --mutant, --jobs, --nodes. Returns the exit
+/// code. `select_mutant` gets the value of --mutant before any seed runs; it answers false if there is no such planted
+/// bug.
 int run_main(const std::vector<Suite>& suites, const std::vector<std::string>& arguments,
              const std::function<bool(const std::string&)>& select_mutant);
 

@@ -1,0 +1,56 @@
+#include "sim/swarm_suite.hpp"
+
+#include <cstdio>
+
+#include "sim/swarm_world.hpp"
+
+namespace peernet::sim {
+
+namespace {
+
+/// A part of the seeds is played twice: the same seed must give the same trace.
+constexpr std::uint64_t kTwiceEvery = 16;
+
+void describe(const SwarmScenario& s, const SwarmReport& r) {
+  std::printf("content %llu bytes, %s, %u trackers, hurt %.3f s, %zu events\n",
+              static_cast<unsigned long long>(s.content_bytes), s.is_private ? "private" : "public", s.trackers,
+              static_cast<double>(s.hurt_for.count()) * 1e-9, s.events.size());
+  for (std::size_t n = 0; n < s.nodes.size(); ++n) {
+    const NodePlan& p = s.nodes[n];
+    std::printf("node %zu: %s up %llu down %llu delay %.1f ms loss %.3f%s%s\n", n,
+                p.role == Role::kPublisher ? "publisher"
+                : p.role == Role::kSharer  ? "sharer"
+                                           : "getter",
+                static_cast<unsigned long long>(p.up.rate), static_cast<unsigned long long>(p.down.rate),
+                static_cast<double>((p.up.delay + p.down.delay).count()) * 1e-6, p.up.loss,
+                p.honest() ? "" : " dishonest", p.serves_after ? " serves on" : "");
+  }
+  std::printf("received %llu duplicate %llu gets %u failed and repeated %u banned %u finished %.3f s over %.3f s\n",
+              static_cast<unsigned long long>(r.received_bytes), static_cast<unsigned long long>(r.duplicate_bytes),
+              r.finished, r.failed_gets, r.banned, static_cast<double>(r.finished_at.ns()) * 1e-9,
+              static_cast<double>(r.over_at.ns()) * 1e-9);
+}
+
+SeedResult run_seed(std::uint64_t seed, const SeedOptions& options) {
+  const SwarmScenario scenario = draw_swarm(seed, options.nodes);
+  const SwarmReport report = SwarmWorld(scenario, options.verbose).run();
+  if (options.verbose) describe(scenario, report);
+  SeedResult result;
+  result.state = SeedResult::State::kPassed;
+  result.trace = report.trace;
+  result.events = report.events;
+  result.bytes = report.received_bytes;
+  result.virtual_ns = report.over_at.ns();
+  if (!report.passed) result.fail(report.reason);
+  if (seed % kTwiceEvery == 1 && SwarmWorld(scenario).run().trace != report.trace)
+    result.fail("the same seed gave another trace");
+  return result;
+}
+
+}  // namespace
+
+Suite swarm_suite() {
+  return {"swarm", 100, 1000, run_seed};
+}
+
+}  // namespace peernet::sim

@@ -58,7 +58,10 @@ struct GetOptions {
   Verify verify = Verify::kXxh3;  ///< kSha256: check SHA-256 of chunks from everyone, not only from the unproven
   bool metadata_only = false;     ///< end once size and name are known and verified; nothing is written
   bool trust_members = false;     ///< XXH3-128 alone suffices for whoever holds the swarm key
-  bool sequential = false;        ///< chunks are fetched in order, as well as sources allow
+  /// A get is served while it runs; so long it goes on after that. 0: not at all; below 0: until it is cancelled, which
+  /// is then no error.
+  double seed_after_seconds = 0;
+  bool sequential = false;  ///< chunks are fetched in order, as well as sources allow
   /// A descriptor to write the content to, in order, instead of to a file (implies sequential): nothing is kept,
   /// resumed or served. It must stay open until the get has ended. -1: none.
   int output_fd = -1;

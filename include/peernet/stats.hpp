@@ -11,7 +11,17 @@
 
 namespace peernet {
 
-enum class Phase : std::uint8_t { kStarting, kHashing, kConnecting, kChecking, kRunning, kFinishing, kDone, kFailed };
+enum class Phase : std::uint8_t {
+  kStarting,
+  kHashing,
+  kConnecting,
+  kChecking,
+  kRunning,
+  kFinishing,
+  kSeeding,  ///< get: complete, and served on
+  kDone,
+  kFailed
+};
 
 /// How far a transfer is. Bytes count content, not packets.
 struct Progress {
@@ -24,8 +34,8 @@ struct Progress {
   std::uint64_t bytes_duplicate = 0;
   std::uint64_t bytes_sent = 0;  ///< DATA bytes sent, retransmissions included
   std::uint32_t sources = 0;     ///< get: joined sources
-  std::uint32_t receivers = 0;   ///< share: joined receivers
-  std::uint32_t completed = 0;   ///< share: receivers that reported the content complete
+  std::uint32_t receivers = 0;   ///< joined receivers, of a get too
+  std::uint32_t completed = 0;   ///< receivers that reported the content complete
 };
 
 enum class EventKind : std::uint8_t {
@@ -35,10 +45,11 @@ enum class EventKind : std::uint8_t {
   kRetry,     ///< a request is repeated (text: why)
   kVerify,    ///< re-hashing of what an earlier run left ended (bytes: kept)
   kLink,      ///< share: served from now on (text: the link)
-  kReceiver,  ///< share: a receiver joined or left (text), or completed
+  kReceiver,  ///< share, get: a receiver joined or left (text), or completed
   kTracker,   ///< a tracker (peer: its name) listed the content (number: 1), does not answer or refused (text)
   kNotice,    ///< something the user should know; not an error
-  kDone,      ///< bytes, seconds
+  kComplete,  ///< get: it has its final name (text), bytes, seconds; kDone follows at once, or when it was served on
+  kDone,      ///< bytes, seconds until it was complete
   kError,     ///< the transfer ended (error, text)
 };
 

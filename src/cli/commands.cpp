@@ -24,6 +24,8 @@ void log_line(LogLevel level, std::string_view text) {
 
 std::expected<NodeConfig, Failure> config_of(const Invocation& invocation, const Reporter& reporter) {
   NodeConfig config = invocation.node;
+  // A get is served to others by one shard; sessions that they open must not end up at another.
+  if (invocation.command == Command::kGet && config.shards == 0) config.shards = 1;
   if (invocation.identity_file.empty()) return config;
   auto file = read_small_file(invocation.identity_file, kMaxIdentityBytes);
   if (!file) return std::unexpected(failure(file.error(), invocation.identity_file));

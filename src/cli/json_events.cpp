@@ -32,6 +32,8 @@ const char* phase_name(Phase phase) {
       return "running";
     case Phase::kFinishing:
       return "finishing";
+    case Phase::kSeeding:
+      return "seeding";
     case Phase::kDone:
       return "done";
     case Phase::kFailed:
@@ -89,6 +91,12 @@ std::optional<std::string> json_event(const Event& event, const Progress& progre
       json["text"] = event.text;
       json["receivers"] = progress.receivers;
       json["completed"] = progress.completed;
+      break;
+    case EventKind::kComplete:
+      json = object("complete");
+      json["path"] = event.text;
+      json["bytes"] = event.bytes;
+      json["seconds"] = thousandths(event.seconds);
       break;
     case EventKind::kDone:
       json = object("done");

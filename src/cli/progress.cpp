@@ -42,6 +42,8 @@ std::string details(const Progress& p, double rate, bool sharing) {
       break;
     case Phase::kFinishing:
       return fmt::format("{} {} writing to disk", percent(p), format_bytes(p.bytes_total));
+    case Phase::kSeeding:
+      return fmt::format("complete, serving it: receivers {}, sent {}", p.receivers, format_bytes(p.bytes_sent));
     case Phase::kDone:
       return "done";
     case Phase::kFailed:

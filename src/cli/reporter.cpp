@@ -178,6 +178,7 @@ void Reporter::on_event(const Event& event, const Progress& progress) {
       break;
     case EventKind::kStart:
     case EventKind::kLink:
+    case EventKind::kComplete:
     case EventKind::kDone:
     case EventKind::kError:
       break;

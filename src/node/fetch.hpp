@@ -1,13 +1,16 @@
-// One get, from the link to the final name. It runs on its home shard's thread: dials the nodes of the link and those
-// that trackers name, joins the swarm, collects core and tables, keeps requests outstanding, verifies what arrives and
-// hands it to its store.
+// One get, from the link to the final name and on. It runs on its home shard's thread: dials the nodes of the link and
+// those that trackers name, joins the swarm, collects core and tables, keeps requests outstanding, verifies what
+// arrives and hands it to its store. From its start it is served, too: others may join at once, and are given what is
+// written.
 //
 // Stages: kConnecting -> kTables (a source has joined) -> kOpening (tables are here) -> kRunning -> kDone | kFailed
+//         kRunning -> kSeeding (the final name is there; served on) -> kDone
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "content/table.hpp"
@@ -16,11 +19,13 @@
 #include "node/fetch_store.hpp"
 #include "node/peer.hpp"
 #include "node/send_memory.hpp"
+#include "node/shared_content.hpp"
 #include "node/tracker_troubles.hpp"
 #include "node/transfer_state.hpp"
 #include "peernet/config.hpp"
 #include "peernet/link.hpp"
 #include "swarm/download.hpp"
+#include "swarm/have_log.hpp"
 
 namespace peernet::node {
 
@@ -48,8 +53,9 @@ class Fetch final : public TrackerUser {
   /// On its shard, once; number is its index there.
   void start(Shard& shard, std::uint32_t number);
   bool belongs_to(const TransferState& transfer) const { return options_.transfer.get() == &transfer; }
-  /// Asked to stop; what was received is kept.
+  /// Asked to stop; what was received is kept. While seeding that is its good end.
   void cancel();
+  bool serves(const SharedContent& content) const { return shared_.get() == &content; }
   /// The names in the link were looked up: these are the addresses of those that are known.
   void on_names(const std::vector<Address>& addresses);
   /// Nothing is outstanding with the kernel or other threads: may be destroyed.
@@ -58,9 +64,13 @@ class Fetch final : public TrackerUser {
   // From peers, on the shard's thread.
   void on_established(Peer& peer);
   void on_dial_failed(Peer& peer, const transport::CloseReason& reason);
+  /// It has joined what is served here: it may have what is missing here.
+  void on_receiver_joined(Peer& peer);
+  /// Two sessions of one pair: this one goes, the other is used instead.
+  void on_duplicate(Peer& goes, Peer& stays);
   void on_join_response(Peer& peer, FetchSlot& slot, const wire::JoinResFrame& frame);
-  void on_have(FetchSlot& slot, const wire::HaveFrame& frame);
-  void on_have_map(FetchSlot& slot, const wire::HaveMapFrame& frame);
+  void on_have(Peer& peer, FetchSlot& slot, const wire::HaveFrame& frame);
+  void on_have_map(Peer& peer, FetchSlot& slot, const wire::HaveMapFrame& frame);
   void on_reject(Peer& peer, FetchSlot& slot, const wire::RejectFrame& frame);
   void on_cancelled(FetchSlot& slot, RequestId request);
   void on_leave(Peer& peer, FetchSlot& slot, wire::LeaveReason reason);
@@ -70,10 +80,11 @@ class Fetch final : public TrackerUser {
   /// A driver operation of the store ended.
   void on_file(std::uint32_t op, std::int64_t result);
 
-  // From trackers (fetch_dials.cpp).
+  // From trackers (fetch_trackers.cpp).
   void on_tracker_peers(const wire::NodeAnnounceReply& reply) override;
   void on_tracker_announced(const std::string& tracker) override;
   void on_tracker_down(const std::string& tracker) override;
+  void on_tracker_unusable(const std::string& tracker, const std::string& reason) override;
   void on_tracker_refused(const std::string& tracker, const std::string& text) override;
 
   /// Once a turn, after everything that arrived: verifies, writes, asks for more.
@@ -84,50 +95,86 @@ class Fetch final : public TrackerUser {
   const swarm::Download& download() const { return *download_; }
 
  private:
-  enum class Stage : std::uint8_t { kConnecting, kTables, kOpening, kRunning, kDone, kFailed };
+  enum class Stage : std::uint8_t { kConnecting, kTables, kOpening, kRunning, kSeeding, kDone, kFailed };
 
   struct Dial {
     Address address;
-    bool from_link = false;  // else a tracker named it
-    SlabHandle peer{};
-    Instant since;         // of the last attempt
-    bool refused = false;  // answered, and does not want us or does not know the content
-    bool joined = false;   // was a source once
+    bool from_link = false;  // else a tracker named it, or it came by itself
+    SlabHandle peer{};       // the session with that node, whoever dialled it
+    SlabHandle again{};      // a second attempt while `peer` is silent
+    Instant since;           // of the last attempt
+    Instant not_before;      // the next one
+    int failures = 0;        // in a row
+    bool refused = false;    // answered, and does not want us or does not know the content
+    bool joined = false;     // was a source once
   };
   struct Source {
     SlabHandle peer{};
-    bool trusted = false;  // XXH3-128 alone suffices
+    bool trusted = false;    // XXH3-128 alone suffices
+    bool suspended = false;  // as the user was told
     std::uint32_t bad = 0;
-    std::uint64_t bytes = 0;  // of chunks, duplicates not included
+    std::uint32_t not_had = 0;  // chunks that it had announced
+    std::uint64_t bytes = 0;    // of chunks, duplicates not included
+    Instant since;
+    Instant last_data;
+    Instant tell_at;  // its next change of standing
+  };
+  /// What a peer has told before its proof came.
+  struct EarlyHave {
+    SlabHandle peer;
+    ContentSlot slot;
+    wire::HaveFrame have;
+    std::uint32_t page = 0;
+    std::vector<std::byte> bitmap;  // of a map
   };
 
+  bool ended() const { return stage_ == Stage::kDone || stage_ == Stage::kFailed; }
+
   // fetch_dials.cpp: whom to ask
-  void dial_all(Instant now);
   void dial(Dial& dial);
-  void redial_if_alone(Instant now);
+  void dial_again(Dial& dial);
+  void look_after_dials(Instant now);
+  void tell_if_alone(bool heard);
+  void look_for_others();
+  Duration pause_after(int failures, bool alone);
   bool add_address(const Address& address, bool from_link);
   bool make_room_for_dial();
-  bool knows_node(const wire::NodeTag& tag) const;
+  Dial* dial_of(const Peer& peer);
   void refuse_dial(const Peer& peer);
   bool everybody_refused() const;
+  void check_reachable();
+
+  // fetch_trackers.cpp
   void join_trackers();
   void leave_trackers();
   void talk_to_trackers(Instant now);
   void ask_for_peers_soon(Instant now);
-  void check_reachable();
+  bool knows_node(const wire::NodeTag& tag) const;
   std::string why_nobody_answered() const;
   discovery::ContentState tracker_state() const;
 
-  // fetch.cpp: sources
+  // fetch_sources.cpp
+  void join_over(Peer& peer);
   void add_source(Peer& peer, FetchSlot& slot);
-  void drop_source(Peer& peer, FetchSlot& slot, const char* why);
-  void note_source(const Peer& peer, const char* text, std::uint64_t bytes = 0);
+  std::optional<swarm::SourceIndex> place_for_source(Instant now);
+  void drop_source(Peer& peer, FetchSlot& slot, std::string why);
+  void drop_slot(Peer& peer, ContentSlot slot);
+  void ban(Peer& peer, const char* why);
+  bool banned(const NodeId& node) const;
+  void keep_early_have(Peer& peer, const FetchSlot& slot, EarlyHave have);
+  void take_early_haves(Peer& peer, FetchSlot& slot);
+  bool take_have(FetchSlot& slot, const wire::HaveFrame& frame);
+  bool take_have_map(FetchSlot& slot, std::uint32_t page, ByteSpan bitmap);
+  void note_source(const Peer& peer, std::string text, std::uint64_t bytes = 0);
   void note_sources_at_end();
-  void ask(Instant now);
-  void sample_round_trips(Instant now);
-  void check_patience(Instant now);
-  ContentSlot fresh_slot(const Peer& peer);
+  void watch_sources(Instant now);
   std::string host_of(const Peer& peer) const;
+
+  // fetch.cpp: asking
+  void ask(Instant now);
+  void check_patience(Instant now);
+  void made_progress(Instant now) { last_progress_ = now; }
+  void publish_numbers();
 
   // fetch_verify.cpp: what arrived
   void verify_arrived(Instant now);
@@ -136,21 +183,33 @@ class Fetch final : public TrackerUser {
   void verify_chunk(Instant now, swarm::AssemblyIndex assembly);
   void bad_chunk(Instant now, swarm::AssemblyIndex assembly);
   void begin_tables();
-  void want_sha256_page(ChunkIndex chunk);
+  void want_sha256_page(std::uint32_t page);
   void open_when_ready();
   bool needs_sha256(swarm::AssemblyIndex assembly) const;
   MutableByteSpan buffer(swarm::AssemblyIndex assembly) const;
 
-  // fetch_verify.cpp: what the store tells
+  // fetch_serve.cpp
+  void start_serving();
+  void serve_core(ByteSpan bytes);
+  void serve_chunk(ChunkIndex chunk);
+  void serve_present();
+  void serve_bytes();
+  void want_pages_to_serve();
+  void tell_have_grown();
+  void stop_serving();
+  void begin_seeding(Instant now);
+  void seed_on(Instant now);
+  void leave_sources();
+
+  // fetch_end.cpp
   void take_store_events(Instant now);
   void begin_running();
   void report_complete();
-  void done(std::uint64_t bytes);
+  void complete(Instant now);
+  void done();
   void fail(const Error& error);
   void fail(const Error& error, std::string text);
-  void end_sessions(wire::CloseCode code);
-  void made_progress(Instant now) { last_progress_ = now; }
-  void publish_numbers();
+  void end_sessions();
 
   Options options_;
   Shard* shard_ = nullptr;
@@ -160,7 +219,8 @@ class Fetch final : public TrackerUser {
   std::vector<Dial> dials_;
   std::optional<swarm::Download> download_;
   std::vector<Source> sources_;  // by SourceIndex
-  std::uint16_t next_slot_ = 1;
+  std::vector<EarlyHave> early_haves_;
+  std::vector<NodeId> banned_;  // for this get
   PageRegion own_memory_;
   MutableByteSpan buffers_;
   bool borrowed_ = false;
@@ -174,11 +234,23 @@ class Fetch final : public TrackerUser {
   content::PageTable entries_, xxh3_, sha256_;
   std::unique_ptr<FetchStore> store_;
 
+  // Serving.
+  std::shared_ptr<SharedContent> shared_;  // nullptr: nothing is served
+  std::vector<std::byte> core_bytes_;
+  std::unique_ptr<swarm::HaveLog> have_;
+  bool have_grown_ = false;
+  bool bytes_changed_ = false;   // read back, they are not what was written
+  bool present_served_ = false;  // all that an earlier run left is in have_, too
+  bool pages_to_serve_ = false;  // all pages of SHA-256 are wanted, one after the other
+  std::uint32_t next_page_ = 0;
+  double seconds_ = 0;  // until it was complete
+  Instant seed_until_ = Instant::never();
+
   Instant started_;
   Instant last_progress_;
-  Instant redial_at_ = Instant::never();
-  Instant rtt_sample_at_;
-  int redials_ = 0;
+  Instant dials_at_ = Instant::never();  // the next look at them
+  Instant watch_at_;
+  Instant retry_told_at_;
 
   // Trackers.
   bool with_trackers_ = false;  // between join_trackers() and leave_trackers()

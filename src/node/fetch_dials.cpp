@@ -1,41 +1,52 @@
-// Whom a get asks: the nodes of the link and those that trackers name; dialling, dialling again, news from trackers.
+// Whom a get asks: the nodes of the link and those that trackers name; dialling, dialling again, one session per pair.
+//
+// A dial names an address and the session with the node behind it, whoever opened that. While the session is silent a
+// second attempt runs beside it; whichever is heard stays.
 #include <algorithm>
 
 #include "node/fetch.hpp"
-#include "node/ownership.hpp"
-#include "node/publication.hpp"
 #include "node/shard.hpp"
 
 namespace peernet::node {
 namespace {
 
 constexpr std::size_t kMaxDials = 32;
-constexpr std::size_t kFewSources = 4;          // below, trackers are asked for more at once
-constexpr Duration kFirstPause = 1s;            // between such questions; doubled up to the beat
-constexpr Duration kPatienceWithStranger = 2s;  // with an address from a tracker, while others wait for its place
-constexpr Duration kLongestHopefulPause = 4s;
-constexpr Duration kTellStateEvery = 1s;
+constexpr Duration kPatienceWithStranger = 2s;       // with an address from a tracker, while others wait for its place
+constexpr Duration kPatienceBesideSilence = 2500ms;  // with an attempt beside a silent session, before a fresh one
 constexpr Duration kRestAfterFailure = 5s;
-
-// Of one host at most: a tracker does not make us talk to groups or to nobody.
-bool is_unicast(const Address& address) {
-  const auto first = std::to_integer<unsigned>(address.ip[address.is_v4() ? 12 : 0]);
-  if (address.is_v4()) return first != 0 && first < 224;  // 224/4 multicast, 240/4 reserved and broadcast
-  return first != 0xff && address.ip != ByteArray<16>{};
-}
+constexpr Duration kLookEvery = 100ms;
 
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------- dialling
+Fetch::Dial* Fetch::dial_of(const Peer& peer) {
+  const auto found = std::ranges::find(dials_, peer.self, &Dial::peer);
+  return found == dials_.end() ? nullptr : &*found;
+}
+
+// Exponential, with jitter. Who has other sources is in no hurry.
+Duration Fetch::pause_after(int failures, bool alone) {
+  const double base = (alone ? 0.25 : 4.0) * static_cast<double>(1 << std::min(failures, alone ? 5 : 4));
+  return Duration(static_cast<std::int64_t>(base * (0.75 + 0.5 * shard_->rng().unit()) * 1e9));
+}
 
 void Fetch::dial(Dial& dial) {
   dial.since = shard_->now();
-  if (Peer* peer = shard_->dial(dial.address, *this)) dial.peer = peer->self;
+  if (Peer* peer = shard_->dial(dial.address, *this)) {
+    dial.peer = peer->self;
+  } else {
+    dial.not_before = shard_->now() + pause_after(++dial.failures, true);  // the table of sessions is full
+  }
 }
 
-void Fetch::dial_all(Instant) {
-  for (Dial& d : dials_)
-    if (!d.peer && !d.refused) dial(d);
+// Beside a session that has fallen silent: its node may run anew at this address, or only the path be dead.
+void Fetch::dial_again(Dial& dial) {
+  if (Peer* before = dial.again ? shard_->peer(dial.again) : nullptr) {
+    before->dialled_for = nullptr;
+    shard_->close(*before, wire::CloseCode::kNone, "");
+  }
+  dial.again = {};
+  dial.not_before = shard_->now() + kPatienceBesideSilence;
+  if (Peer* peer = shard_->dial(dial.address, *this)) dial.again = peer->self;
 }
 
 /// True if it is dialled now.
@@ -51,6 +62,7 @@ bool Fetch::add_address(const Address& address, bool from_link) {
   if (dials_.size() == kMaxDials && !make_room_for_dial()) return false;
   dials_.push_back({.address = address, .from_link = from_link});
   dial(dials_.back());
+  dials_at_ = shard_->now();
   return true;
 }
 
@@ -72,35 +84,47 @@ bool Fetch::make_room_for_dial() {
   return true;
 }
 
-void Fetch::redial_if_alone(Instant now) {
-  if (stage_ == Stage::kDone || stage_ == Stage::kFailed) return;
-  const bool trying = std::ranges::any_of(dials_, [](const Dial& d) { return bool(d.peer); });
-  if (download_->source_count() > 0 || trying) {
-    redial_at_ = Instant::never();
-    return;
-  }
-  if (std::ranges::all_of(dials_, &Dial::refused)) return;
-  if (redial_at_.is_never()) {
-    const int shift = std::min(redials_++, 5);
-    const double seconds = 0.25 * static_cast<double>(1 << shift) * (0.75 + 0.5 * shard_->rng().unit());
-    redial_at_ = now + Duration(static_cast<std::int64_t>(seconds * 1e9));
-    if (ever_joined_ && !waiting_told_) {
-      waiting_told_ = true;
-      options_.transfer->push({.kind = EventKind::kNotice, .text = "no source is left; waiting for one to come back"});
+// ---------------------------------------------------------------------------------------------- time
+
+void Fetch::look_after_dials(Instant now) {
+  if (now < dials_at_) return;
+  dials_at_ = now + kLookEvery;
+  if (stage_ == Stage::kSeeding) return;  // whoever wants something comes by itself
+  bool heard = false;                     // somebody whom we have asked, or are about to
+  shard_->for_each_peer([&](Peer& peer) {
+    const bool ours = std::ranges::any_of(peer.fetches, [this](const FetchSlot& s) { return s.fetch == this; });
+    if (!ours) return;
+    if (!shard_->silent(peer)) {
+      heard = true;
+    } else if (dial_of(peer) == nullptr && dials_.size() < kMaxDials && peer.session.remote().port != 0) {
+      dials_.push_back({.address = peer.session.remote(), .peer = peer.self, .joined = true});
+    }
+  });
+  for (Dial& d : dials_) {
+    if (d.refused) continue;
+    const Peer* peer = d.peer ? shard_->peer(d.peer) : nullptr;
+    if (peer == nullptr || peer->dead) {
+      d.peer = {};
+      if (now >= d.not_before) dial(d);
+    } else if (shard_->silent(*peer) && now >= d.not_before) {
+      dial_again(d);
     }
   }
-  if (now < redial_at_) return;
-  redial_at_ = Instant::never();
-  dial_all(now);
+  tell_if_alone(heard);
 }
 
-// While a tracker may still name somebody, this is not known.
-bool Fetch::everybody_refused() const {
-  const bool trackers_silent =
-      with_trackers_ && !trackers_answered_ && troubles_.size() < options_.link.trackers.size();
-  return download_->source_count() == 0 && !options_.names_wanted && !trackers_silent &&
-         std::ranges::all_of(dials_, &Dial::refused);
+void Fetch::tell_if_alone(bool heard) {
+  if (heard) waiting_told_ = false;
+  const bool all_here = store_ && store_->all_written();
+  if (heard || waiting_told_ || !ever_joined_ || all_here) return;
+  waiting_told_ = true;
+  options_.transfer->push({.kind = EventKind::kNotice,
+                           .text = download_->source_count() == 0
+                                       ? "no source is left; waiting for one to come back"
+                                       : "every source has fallen silent; trying to reach them again"});
 }
+
+// ---------------------------------------------------------------------------------------------- ends of sessions
 
 /// Not dialled again.
 void Fetch::refuse_dial(const Peer& peer) {
@@ -109,21 +133,57 @@ void Fetch::refuse_dial(const Peer& peer) {
 }
 
 void Fetch::on_dial_failed(Peer& peer, const transport::CloseReason& reason) {
+  const Instant now = shard_->now();
+  for (Dial& dial : dials_)
+    if (dial.again == peer.self) dial.again = {};
   const auto dial = std::ranges::find(dials_, peer.self, &Dial::peer);
   if (dial == dials_.end()) return;
+  if (Peer* beside = dial->again ? shard_->peer(dial->again) : nullptr) {
+    dial->peer = beside->self;  // what ran beside it goes on
+    dial->again = {};
+    return;
+  }
   dial->peer = {};
+  dial->not_before = now + pause_after(dial->failures++, download_->source_count() == 0);
+  dials_at_ = now;
   const bool by_peer = reason.cause == transport::CloseCause::kPeer;
   const bool by_us = reason.cause == transport::CloseCause::kLocal;
   if (by_peer && reason.code == wire::CloseCode::kRefused) dial->refused = true;
-  if (by_us && reason.code == wire::CloseCode::kDuplicateSession) dial->refused = true;
   if (by_us && reason.code == wire::CloseCode::kSelf) dial->refused = true;
   // A stranger that never was a source is dialled again only if a tracker names it again.
   if (!dial->from_link && !dial->refused && !dial->joined) dials_.erase(dial);
 }
 
+void Fetch::on_duplicate(Peer& goes, Peer& stays) {
+  const auto slot = std::ranges::find(goes.fetches, this, &FetchSlot::fetch);
+  const bool wanted = slot != goes.fetches.end() || goes.dialled_for == this;
+  if (goes.dialled_for == this) goes.dialled_for = nullptr;
+  for (Dial& dial : dials_) {
+    if (dial.again == goes.self || dial.again == stays.self) dial.again = {};
+    if (dial.peer == goes.self) dial.peer = stays.self;
+  }
+  if (slot != goes.fetches.end()) {
+    FetchSlot copy = *slot;
+    drop_source(goes, copy, "goes on over another session");
+  }
+  if (wanted && !ended() && stage_ != Stage::kSeeding) join_over(stays);
+}
+
+// ---------------------------------------------------------------------------------------------- hope
+
+// While a tracker may still name somebody, this is not known.
+bool Fetch::everybody_refused() const {
+  if (download_->source_count() > 0 || options_.names_wanted) return false;
+  if (!std::ranges::all_of(dials_, &Dial::refused)) return false;
+  if (!with_trackers_) return !dials_.empty() || !ever_joined_;
+  const bool trackers_silent = !trackers_answered_ && troubles_.size() < options_.link.trackers.size();
+  const bool others_may_come = ever_joined_ && (dials_.empty() || !source_changed_);
+  return !trackers_silent && !others_may_come;
+}
+
 void Fetch::on_names(const std::vector<Address>& addresses) {
   options_.names_wanted = false;
-  if (stage_ == Stage::kDone || stage_ == Stage::kFailed) return;
+  if (ended() || stage_ == Stage::kSeeding) return;
   for (const Address& address : addresses) add_address(address, true);
   check_reachable();
 }
@@ -131,107 +191,6 @@ void Fetch::on_names(const std::vector<Address>& addresses) {
 void Fetch::check_reachable() {
   if (!dials_.empty() || options_.names_wanted || with_trackers_) return;
   fail({ErrorCode::kUnreachable, 0, "no address of the link can be reached from here"});
-}
-
-std::string Fetch::why_nobody_answered() const {
-  if (trackers_answered_)
-    return "the tracker answered, but no node that serves this content did: is one running, and reached by UDP?";
-  const std::string troubles = troubles_.text();
-  if (options_.link.peers.empty())
-    return "no tracker of the link has named a source" + (troubles.empty() ? "" : ": " + troubles);
-  return "no source answered in time" + (troubles.empty() ? "" : " (" + troubles + ")") +
-         ": is it running, and does its port let UDP through?";
-}
-
-// ---------------------------------------------------------------------------------------------- trackers
-
-void Fetch::join_trackers() {
-  if (options_.link.trackers.empty()) return;
-  with_trackers_ = true;
-  ask_peers_at_ = shard_->now() + kFirstPause;
-  shard_->discovery().join(
-      *this,
-      {.swarm = swarm_, .trackers = options_.link.trackers, .state = tracker_state(), .numwant = wire::kMaxNodePeers});
-}
-
-void Fetch::leave_trackers() {
-  if (!with_trackers_) return;
-  with_trackers_ = false;
-  shard_->discovery().leave(*this);
-}
-
-discovery::ContentState Fetch::tracker_state() const {
-  discovery::ContentState state;
-  if (!core_) return state;
-  state.chunks = core_->chunk_count;
-  if (store_) state.owned = ownership_of(download_->present());
-  return state;
-}
-
-void Fetch::talk_to_trackers(Instant now) {
-  if (!with_trackers_) return;
-  if (core_) {
-    const std::uint32_t have = download_->present().count();
-    const std::uint32_t step = std::max(core_->chunk_count / 16, 1u);
-    if (have >= told_chunks_ + step || (have != told_chunks_ && now >= tell_state_at_) || tell_state_at_.is_never()) {
-      told_chunks_ = have;
-      tell_state_at_ = now + kTellStateEvery;
-      shard_->discovery().update(*this, tracker_state());
-    }
-  }
-  if (now < ask_peers_at_) return;
-  shard_->discovery().want_peers(*this);
-  if (download_->source_count() >= kFewSources) ask_peers_pause_ = tracker_beat_;
-  // Somebody was named and none of them answers: others may be among those that the next reply names.
-  const bool hopeful = download_->source_count() == 0 && strangers_named_;
-  if (hopeful) ask_peers_pause_ = std::min(ask_peers_pause_, kLongestHopefulPause);
-  ask_peers_at_ = now + ask_peers_pause_;
-  ask_peers_pause_ = std::min(2 * ask_peers_pause_, std::max(tracker_beat_, kFirstPause));
-}
-
-// A source less: others are wanted soon.
-void Fetch::ask_for_peers_soon(Instant now) {
-  if (!with_trackers_ || download_->source_count() >= kFewSources) return;
-  ask_peers_pause_ = kFirstPause;
-  ask_peers_at_ = std::min(ask_peers_at_, now);
-}
-
-bool Fetch::knows_node(const wire::NodeTag& tag) const {
-  return std::ranges::any_of(sources_, [&](const Source& source) {
-    const Peer* peer = source.peer ? shard_->peer(source.peer) : nullptr;
-    return peer != nullptr && std::ranges::equal(std::span(peer->session.peer()).first(tag.size()), tag);
-  });
-}
-
-void Fetch::on_tracker_peers(const wire::NodeAnnounceReply& reply) {
-  trackers_answered_ = true;
-  tracker_beat_ = std::clamp(Duration(std::chrono::milliseconds(reply.beat_ms)), Duration(100ms), Duration(1h));
-  if (stage_ == Stage::kDone || stage_ == Stage::kFailed) return;
-  for (std::size_t i = 0; i < reply.peers.size(); ++i) {
-    const wire::NodePeer& peer = reply.peers[i];
-    if ((peer.flags & wire::kContentServed) == 0 || peer.node == shard_->context().tag() || knows_node(peer.node))
-      continue;
-    if (!is_unicast(peer.address)) continue;
-    strangers_named_ = true;
-    add_address(peer.address, false);
-  }
-}
-
-void Fetch::on_tracker_announced(const std::string& tracker) {
-  troubles_.clear(tracker);
-  report_tracker(*options_.transfer, tracker, "announced to tracker " + tracker, true);
-}
-
-void Fetch::on_tracker_down(const std::string& tracker) {
-  const std::string sentence = "tracker " + tracker + " does not answer";
-  troubles_.note(tracker, sentence);
-  report_tracker(*options_.transfer, tracker, sentence);
-}
-
-void Fetch::on_tracker_refused(const std::string& tracker, const std::string& text) {
-  const std::string sentence = "tracker " + tracker + " refuses: " + text;
-  troubles_.note(tracker, sentence);
-  report_tracker(*options_.transfer, tracker, sentence);
 }
 
 }  // namespace peernet::node

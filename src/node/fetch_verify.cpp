@@ -1,4 +1,4 @@
-// What arrived for a get: verified, handed to the store, and what the store says about it. Order of a chunk's way:
+// What arrived for a get: verified and handed to the store. Order of a chunk's way:
 // complete -> XXH3-128 (and SHA-256 where its source is not trusted) -> store -> written -> present.
 #include <algorithm>
 #include <cstring>
@@ -41,7 +41,9 @@ void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange ran
   made_progress(shard_->now());  // not only whole chunks: on a slow path one takes minutes
   const auto take = [&](Range<std::uint32_t> piece) {
     const bool chunk = download_->item(target->assembly).table == TableId::kChunks;
-    if (chunk) sources_[slot.source.value()].bytes += piece.size();
+    Source& source = sources_[slot.source.value()];
+    source.last_data = shard_->now();
+    if (chunk) source.bytes += piece.size();
     const auto whole = download_->on_data(shard_->now(), slot.source, request, piece.first, piece.size());
     if (whole) arrived_.push_back(*whole);
   };
@@ -77,7 +79,7 @@ void Fetch::verify_arrived(Instant now) {
         verify_page(assembly);
         break;
     }
-    if (stage_ == Stage::kFailed || stage_ == Stage::kDone) break;
+    if (ended()) break;
   }
   arrived_.clear();
 }
@@ -100,6 +102,8 @@ void Fetch::verify_core(AssemblyIndex assembly) {
   }
   core_ = *core;
   begin_tables();
+  serve_core(bytes);
+  open_when_ready();
 }
 
 void Fetch::begin_tables() {
@@ -120,11 +124,9 @@ void Fetch::begin_tables() {
     for (std::uint32_t page = 0; page < table->shape().pages; ++page)
       download_->want_page({table->shape().id, page}, table->shape().reply_bytes(page));
   }
-  open_when_ready();
 }
 
-void Fetch::want_sha256_page(ChunkIndex chunk) {
-  const std::uint32_t page = content::PageTable::sha256_page(chunk);
+void Fetch::want_sha256_page(std::uint32_t page) {
   download_->want_page({TableId::kSha256, page}, sha256_.shape().reply_bytes(page));
 }
 
@@ -165,7 +167,8 @@ void Fetch::open_when_ready() {
       {.kind = EventKind::kStart, .text = entry_->path, .number = core_->chunk_count, .bytes = core_->payload_bytes});
   if (options_.get.metadata_only) {
     if (options_.manifest) *options_.manifest = {*core_, *entry_, std::move(entries_)};
-    done(core_->payload_bytes);
+    options_.transfer->bytes_done.store(core_->payload_bytes, std::memory_order_relaxed);
+    done();
     return;
   }
   StoreOptions store;
@@ -201,7 +204,7 @@ void Fetch::verify_chunk(Instant now, AssemblyIndex assembly) {
     const auto expected = sha256_.sha256_of(chunk);
     if (!expected) {
       waiting_for_sha256_.push_back(assembly);
-      want_sha256_page(chunk);
+      want_sha256_page(content::PageTable::sha256_page(chunk));
       return;
     }
     if (content::chunk_sha256(bytes, content::chunk_tree_height(*core_)) != *expected) {
@@ -228,88 +231,7 @@ void Fetch::bad_chunk(Instant now, AssemblyIndex assembly) {
   wrong_bytes_ = true;
   Peer* peer = shard_->peer(s.peer);
   PN_CHECK(peer != nullptr);
-  refuse_dial(*peer);
-  for (std::size_t i = 0; i < peer->fetches.size(); ++i) {
-    if (peer->fetches[i].fetch != this) continue;
-    FetchSlot slot = peer->fetches[i];
-    drop_source(*peer, slot, "banned: sends wrong bytes");
-    break;
-  }
-  shard_->close(*peer, wire::CloseCode::kProtocol, "wrong bytes");
-}
-
-// ---------------------------------------------------------------------------------------------- the store
-
-void Fetch::begin_running() {
-  stage_ = Stage::kRunning;
-  options_.transfer->phase = Phase::kRunning;
-  for (auto at = store_->hoped().next_set(ChunkIndex(0)); at; at = store_->hoped().next_set(*at + 1))
-    download_->set_present(*at);
-  if (core_->chunk_count > 0) download_->set_verifiable(ChunkIndex(0), core_->chunk_count);
-}
-
-void Fetch::report_complete() {
-  for (const Source& source : sources_) {
-    Peer* peer = source.peer ? shard_->peer(source.peer) : nullptr;
-    if (peer == nullptr) continue;
-    for (const FetchSlot& slot : peer->fetches) {
-      if (slot.fetch != this) continue;
-      wire::HaveFrame have;
-      have.slot = slot.slot;
-      have.complete = true;
-      peer->session.send(have);
-      shard_->touch(*peer);
-    }
-  }
-}
-
-void Fetch::take_store_events(Instant now) {
-  TransferState& transfer = *options_.transfer;
-  while (const auto event = store_->poll_event()) {
-    switch (event->kind) {
-      case StoreEvent::Kind::kOpened:
-        begin_running();
-        break;
-      case StoreEvent::Kind::kIdentical:
-        transfer.bytes_done.store(core_->payload_bytes, std::memory_order_relaxed);
-        transfer.push({.kind = EventKind::kNotice, .text = "already complete"});
-        report_complete();
-        done(core_->payload_bytes);
-        return;
-      case StoreEvent::Kind::kWritten: {
-        made_progress(now);
-        paused_for_space_ = false;
-        if (event->has_slot) download_->on_written(AssemblyIndex(event->slot));
-        break;
-      }
-      case StoreEvent::Kind::kReleased:
-        download_->on_write_failed(AssemblyIndex(event->slot));
-        break;
-      case StoreEvent::Kind::kChecked:
-        made_progress(now);
-        if (!event->good) download_->set_missing(event->chunk);
-        if (!store_->checking())
-          transfer.push({.kind = EventKind::kVerify,
-                         .text = "what an earlier run left was checked",
-                         .bytes = store_->resumed_bytes()});
-        break;
-      case StoreEvent::Kind::kAllWritten:
-        transfer.phase = Phase::kFinishing;
-        report_complete();
-        break;
-      case StoreEvent::Kind::kPaused:
-        if (!paused_for_space_)
-          transfer.push({.kind = EventKind::kNotice, .text = "the disk is full; waiting for room"});
-        paused_for_space_ = true;
-        break;
-      case StoreEvent::Kind::kPublished:
-        done(core_->payload_bytes);
-        return;
-      case StoreEvent::Kind::kFailed:
-        fail(event->error);
-        return;
-    }
-  }
+  ban(*peer, "banned: sends wrong bytes");
 }
 
 }  // namespace peernet::node

@@ -27,10 +27,15 @@ ServedSlot* Peer::served_slot(ContentSlot slot) {
   return nullptr;
 }
 
+ContentSlot Peer::fresh_slot() {
+  const bool initiator = session.role() == transport::Role::kInitiator;
+  return ContentSlot(static_cast<std::uint16_t>(2 * next_slot++ + (initiator ? 0 : 1)));
+}
+
 void Peer::on_established(const NodeId&, const wire::Parameters&) {
   ShardCounters::bump(shard_.mutable_counters().sessions_established);
-  shard_.on_peer_established(*this);
-  if (dialled_for != nullptr) dialled_for->on_established(*this);
+  shard_.on_peer_established(*this);  // which may find that the pair has a session already
+  if (!dead && dialled_for != nullptr) dialled_for->on_established(*this);
 }
 
 std::byte* Peer::data_target(RequestId request, transport::DataRange range) {
@@ -63,16 +68,17 @@ void Peer::on_frame(const wire::Frame& frame) {
     serving.on_request(*this, *f);
   } else if (const auto* join = std::get_if<wire::JoinFrame>(&frame)) {
     serving.on_join(*this, *join);
+    if (const ServedSlot* slot = served_slot(join->slot)) shard_.on_receiver_joined(*this, *slot->served->content);
   } else if (const auto* cancel = std::get_if<wire::CancelFrame>(&frame)) {
     serving.on_cancel(*this, cancel->request);
   } else if (const auto* joined = std::get_if<wire::JoinResFrame>(&frame)) {
     if (FetchSlot* slot = fetch_slot(joined->slot)) slot->fetch->on_join_response(*this, *slot, *joined);
   } else if (const auto* have = std::get_if<wire::HaveFrame>(&frame)) {
     // A slot number is the joining side's: the same number may stand for one content each way.
-    if (FetchSlot* slot = fetch_slot(have->slot)) slot->fetch->on_have(*slot, *have);
+    if (FetchSlot* slot = fetch_slot(have->slot)) slot->fetch->on_have(*this, *slot, *have);
     serving.on_have(*this, *have);
   } else if (const auto* map = std::get_if<wire::HaveMapFrame>(&frame)) {
-    if (FetchSlot* slot = fetch_slot(map->slot)) slot->fetch->on_have_map(*slot, *map);
+    if (FetchSlot* slot = fetch_slot(map->slot)) slot->fetch->on_have_map(*this, *slot, *map);
   } else if (const auto* reject = std::get_if<wire::RejectFrame>(&frame)) {
     if (FetchSlot* slot = fetch_of(reject->request)) slot->fetch->on_reject(*this, *slot, *reject);
   } else if (const auto* gone = std::get_if<wire::CancelledFrame>(&frame)) {

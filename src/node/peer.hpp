@@ -23,6 +23,7 @@ struct ServedSlot {
   ContentSlot slot;
   Served* served = nullptr;  // lives until the peer left it (Serving::remove drops the slot first)
   bool completed = false;    // the peer has told that it has everything
+  std::uint32_t told = 0;    // of the content's log
 };
 
 /// A content we want from the peer; the slot is ours.
@@ -30,8 +31,7 @@ struct FetchSlot {
   ContentSlot slot;
   Fetch* fetch = nullptr;  // outlives the slot: a fetch that ends takes its slots away
   swarm::SourceIndex source;
-  bool joined = false;         // both proofs are good
-  bool complete_told = false;  // HAVE with everything came before the join response did
+  bool joined = false;  // both proofs are good
 };
 
 class Peer final : public transport::SessionHandler {
@@ -50,6 +50,9 @@ class Peer final : public transport::SessionHandler {
   FetchSlot* fetch_slot(ContentSlot slot);
   FetchSlot* fetch_of(RequestId request);
   ServedSlot* served_slot(ContentSlot slot);
+  /// For a content that this node wants to join over this session. Slots of an initiator are even, those of a responder
+  /// odd: a number names one content of a session, whoever joined it.
+  ContentSlot fresh_slot();
 
   transport::Session session;
   SlabHandle self{};
@@ -63,6 +66,7 @@ class Peer final : public transport::SessionHandler {
   // Fetching. A dial is made for one fetch, which learns of its end even before it is established.
   Fetch* dialled_for = nullptr;
   InplaceVector<FetchSlot, kMaxSlots> fetches;
+  std::uint16_t next_slot = 1;
 
   // Serving.
   InplaceVector<ServedSlot, kMaxSlots> served;

@@ -4,10 +4,6 @@
 
 namespace peernet::node {
 
-void report_tracker(TransferState& transfer, const std::string& tracker, std::string text, bool listed) {
-  transfer.push({.kind = EventKind::kTracker, .text = std::move(text), .peer = tracker, .number = listed ? 1u : 0u});
-}
-
 void Publication::start(Instant now, Shard& shard) {
   const SharedContent& content = *options_.content;
   const std::uint32_t chunks = content.manifest.core->chunk_count;
@@ -55,23 +51,22 @@ void Publication::tell_link() {
 }
 
 void Publication::on_tracker_announced(const std::string& tracker) {
-  report_tracker(*options_.content->transfer, tracker, "announced to tracker " + tracker, true);
+  troubles_.announced(*options_.content->transfer, tracker);
   listed_ = true;
-  troubles_.clear(tracker);
   tell_link();
 }
 
 void Publication::on_tracker_down(const std::string& tracker) {
-  const std::string sentence = "tracker " + tracker + " does not answer";
-  troubles_.note(tracker, sentence);
-  report_tracker(*options_.content->transfer, tracker, sentence);
+  troubles_.down(*options_.content->transfer, tracker);
+}
+
+void Publication::on_tracker_unusable(const std::string& tracker, const std::string& reason) {
+  troubles_.unusable(*options_.content->transfer, tracker, reason);
 }
 
 void Publication::on_tracker_refused(const std::string& tracker, const std::string& text) {
-  const std::string sentence = "tracker " + tracker + " refuses: " + text;
-  troubles_.note(tracker, sentence);
+  troubles_.refused(*options_.content->transfer, tracker, text);
   refused_ = true;
-  report_tracker(*options_.content->transfer, tracker, sentence);
   if (!refusal_told_ && !listed_ && impatient_at_.is_never()) complain();  // silence was complained of before
 }
 

@@ -38,6 +38,7 @@ class Publication final : public TrackerUser {
 
   void on_tracker_announced(const std::string& tracker) override;
   void on_tracker_down(const std::string& tracker) override;
+  void on_tracker_unusable(const std::string& tracker, const std::string& reason) override;
   void on_tracker_refused(const std::string& tracker, const std::string& text) override;
 
  private:
@@ -52,8 +53,5 @@ class Publication final : public TrackerUser {
   bool refusal_told_ = false;  // to people; a tracker may refuse as often as it likes
   Instant impatient_at_ = Instant::never();
 };
-
-/// The event of what a tracker did, for a transfer's user.
-void report_tracker(TransferState& transfer, const std::string& tracker, std::string text, bool listed = false);
 
 }  // namespace peernet::node

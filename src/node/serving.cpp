@@ -130,12 +130,29 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
     if (++peer.refused_joins >= kMaxRefusedJoins) shard_.close(peer, wire::CloseCode::kRefused, "too many guesses");
     return;
   }
-  const SharedContent& content = *(*found)->content;
-  if (content.have != nullptr && !content.have->complete()) return;
+  tell_have(peer, *peer.served_slot(frame.slot));
+}
+
+void Serving::tell_have(Peer& peer, ServedSlot& slot) {
+  const swarm::HaveLog* log = slot.served->content->have;
   wire::HaveFrame have;
-  have.slot = frame.slot;
-  have.complete = true;
-  say(peer, have);
+  have.slot = slot.slot;
+  if (log == nullptr || log->complete()) {
+    have.complete = true;
+    return say(peer, have);
+  }
+  while (slot.told < log->count() && peer.session.frame_room() > 16) {
+    while (slot.told < log->count() && !have.ranges.full()) have.ranges.push_back({log->at(slot.told++), 1});
+    say(peer, have);
+    have.ranges.clear();
+  }
+}
+
+void Serving::on_have_grown(const SharedContent& content) {
+  shard_.for_each_peer([&](Peer& peer) {
+    for (ServedSlot& slot : peer.served)
+      if (slot.served->content.get() == &content) tell_have(peer, slot);
+  });
 }
 
 Serving::Verdict Serving::judge(const SharedContent& content, const wire::RequestFrame& frame) const {

@@ -28,6 +28,8 @@ class Serving {
   void add(std::shared_ptr<SharedContent> content);
   /// Its bytes can be read from now on.
   void on_readable(const SharedContent& content);
+  /// Its log of chunks has grown: every receiver is told what it has not been told yet.
+  void on_have_grown(const SharedContent& content);
   /// Tells every receiver (LEAVE) and forgets the content.
   void remove(const SharedContent& content, wire::LeaveReason reason);
   bool empty() const { return contents_.empty(); }
@@ -78,6 +80,7 @@ class Serving {
   enum class Verdict : std::uint8_t { kGood, kBadRange, kNotHad };
   Verdict judge(const SharedContent& content, const wire::RequestFrame& frame) const;
   void free_block(SlabHandle handle);
+  void tell_have(Peer& peer, ServedSlot& slot);
   void say(Peer& peer, const wire::Frame& frame);
   void reject(Peer& peer, RequestId request, wire::RejectReason reason);
   void source_changed(SharedContent& content);

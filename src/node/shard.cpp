@@ -258,6 +258,12 @@ void Shard::close(Peer& peer, wire::CloseCode code, std::string_view text) {
 
 void Shard::on_peer_established(Peer& peer) {
   no_longer_half_open(peer);
+  settle_pair(peer);
+}
+
+void Shard::on_receiver_joined(Peer& peer, const SharedContent& content) {
+  for (const auto& fetch : fetches_)
+    if (fetch && fetch->serves(content)) fetch->on_receiver_joined(peer);
 }
 
 void Shard::no_longer_half_open(Peer& peer) {

@@ -77,6 +77,12 @@ class Shard final : private io::Sink {
   void close(Peer& peer, wire::CloseCode code, std::string_view text);
 
   void on_peer_established(Peer& peer);
+  /// It has joined a content that is served here.
+  void on_receiver_joined(Peer& peer, const SharedContent& content);
+  /// The other established session with the same running node, if there is one.
+  Peer* other_session(const Peer& peer);
+  /// Nothing was heard over this session for so long that it may be dead: an idle one is heard once a second.
+  bool silent(const Peer& peer) const;
   void on_peer_closed(Peer& peer, const transport::CloseReason& reason);
   template <class F>
   void for_each_peer(F&& f) {
@@ -145,6 +151,10 @@ class Shard final : private io::Sink {
   void send_control(Peer& peer);
   void send_data();
   void arm(Peer& peer);
+
+  // pairs.cpp
+  void settle_pair(Peer& fresh);
+  void give_up(Peer& goes, Peer& stays);
 
   // shard.cpp
   MutableByteSpan send_memory() const { return memory_.span().last(kSendMemory); }

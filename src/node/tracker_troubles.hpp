@@ -1,39 +1,35 @@
-// What trackers have against a swarm, the last word of each: for the sentence that tells a user why nothing happens.
+// What trackers have said of a swarm: each piece of news is an event for the transfer's user, and the last word of
+// those that did not list us is kept for the sentence that tells why nothing happens.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace peernet::node {
 
+class TransferState;
+
 class TrackerTroubles {
  public:
-  /// "tracker ... does not answer", "tracker ... refuses: ..."
-  void note(const std::string& tracker, const std::string& sentence) {
-    clear(tracker);
-    troubles_.emplace_back(tracker, sentence);
-  }
   /// It has listed us.
-  void clear(const std::string& tracker) {
-    std::erase_if(troubles_, [&](const auto& trouble) { return trouble.first == tracker; });
-  }
-  std::size_t size() const { return troubles_.size(); }
+  void announced(TransferState& transfer, const std::string& tracker);
+  void down(TransferState& transfer, const std::string& tracker);
+  /// It cannot be asked at all: "the name does not resolve", ...
+  void unusable(TransferState& transfer, const std::string& tracker, const std::string& reason);
+  void refused(TransferState& transfer, const std::string& tracker, const std::string& text);
 
-  /// "; " between the first kTold of them; empty if there are none.
-  std::string text() const {
-    constexpr std::size_t kTold = 3;
-    std::string out;
-    for (std::size_t i = 0; i < std::min(kTold, troubles_.size()); ++i) {
-      if (i > 0) out += "; ";
-      out += troubles_[i].second;
-    }
-    if (troubles_.size() > kTold) out += "; " + std::to_string(troubles_.size() - kTold) + " more likewise";
-    return out;
-  }
+  /// Trackers with something against us.
+  std::size_t size() const { return troubles_.size(); }
+  /// "tracker ... does not answer; tracker ... refuses: ...", the first kTold of them; empty if there are none.
+  std::string text() const;
 
  private:
+  static constexpr std::size_t kTold = 3;
+
+  void note(TransferState& transfer, const std::string& tracker, std::string sentence);
+  void clear(const std::string& tracker);
+
   std::vector<std::pair<std::string, std::string>> troubles_;  // tracker, sentence
 };
 

@@ -194,6 +194,12 @@ void Download::on_unwanted(SourceIndex, std::uint32_t length) {
   duplicate_bytes_ += length;
 }
 
+std::optional<Item> Download::asked_for(SourceIndex source, RequestId id) const {
+  const Request* request = live_request(source, id);
+  if (request == nullptr) return std::nullopt;
+  return at(request->assembly).item;
+}
+
 void Download::on_reject(Instant now, SourceIndex source, RequestId id, Refusal why) {
   Request* request = live_request(source, id);
   if (request == nullptr) {

@@ -141,6 +141,8 @@ class Download {
                                        std::uint32_t length);
   /// Bytes that had no target: counted as duplicates of that source.
   void on_unwanted(SourceIndex source, std::uint32_t length);
+  /// What a live request of this source asks for.
+  std::optional<Item> asked_for(SourceIndex source, RequestId id) const;
   /// REJECT: the source will not serve it.
   void on_reject(Instant now, SourceIndex source, RequestId id, Refusal why);
   /// CANCELLED: the source has stopped sending it.

@@ -161,6 +161,9 @@ Duration Session::rtt() const {
 Duration Session::min_rtt() const {
   return parts_->rtt.minimum();
 }
+Instant Session::last_heard() const {
+  return parts_->last_heard_at;
+}
 bool Session::is_app_limited() const {
   return parts_->app_limited;
 }

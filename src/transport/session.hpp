@@ -138,6 +138,8 @@ class Session {
   SessionStats stats() const;
   /// Smoothed round trip; the configured initial one before the first sample.
   Duration rtt() const;
+  /// When a packet of the peer was opened last; its making, before the first.
+  Instant last_heard() const;
   /// The least round trip seen on this path (RFC 9002 5.2); zero before the first sample.
   Duration min_rtt() const;
   /// No file bytes or frames limited by the window: the sender had less to send than it was allowed.

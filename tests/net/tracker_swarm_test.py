@@ -242,7 +242,7 @@ class Status(SwarmTest):
         get = self.slow_get(share.link, 'copy', '1M')
         listing = self.until_listed(share.link, 2, 1)
         partial = next(node for node in listing['nodes'] if not node['complete'])
-        self.assertFalse(partial['served'])
+        self.assertTrue(partial['served'], 'a get serves what it has')
         until(lambda: [node for node in self.status(share.link)['nodes'] if 0 < node['fraction'] < 1 and node['chunks'] == 8],
               'the part that the receiver has is listed')
         text = self.ends(self.start('status', share.link, '--listen', '127.0.0.1:0'), 0).out
@@ -325,7 +325,7 @@ class Failover(SwarmTest):
         newcomer = self.got(only_trackers, '-o', 'newcomer', '--progress', 'json')
         self.assert_file(self.at('newcomer'), data)
         joined = {event['peer'] for event in newcomer.events() if event['event'] == 'source' and event['text'] == 'joined'}
-        self.assertEqual(len(joined), 3, str(newcomer))
+        self.assertGreaterEqual(len(joined), 3, str(newcomer))  # the slow gets are sources, too
         # What was lost is replaced: the third tracker now holds the swarm, too.
         second = listing['tracker']
         third = next(name for name in names if name not in (first, second))

@@ -47,6 +47,12 @@ class TokenBucket {
     level_ -= units(n);
   }
 
+  /// Puts back n that were taken and not used; above the burst they are lost.
+  void give(Instant now, std::uint64_t n) {
+    refill(now);
+    level_ = std::min(full(), level_ + units(n));
+  }
+
   /// When try_take(n) will say yes; now if it would already. never() for n above the burst.
   Instant ready_at(Instant now, std::uint64_t n) {
     if (n > options_.burst) return Instant::never();

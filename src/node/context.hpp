@@ -7,16 +7,15 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 
-#include "base/token_bucket.hpp"
 #include "crypto/handshake.hpp"
 #include "io/io.hpp"
 #include "io/system_random.hpp"
 #include "node/fetch_store.hpp"
 #include "node/name_lookup.hpp"
+#include "node/shared_limit.hpp"
 #include "peernet/config.hpp"
 #include "storage/state_thread.hpp"
 #include "storage/writer_thread.hpp"
@@ -24,35 +23,6 @@
 #include "wire/drop_reason.hpp"
 
 namespace peernet::node {
-
-/// A rate that all shards obey together. Locked per train, and only where a limit was asked for.
-class SharedLimit {
- public:
-  explicit SharedLimit(std::uint64_t bytes_per_second) : rate_(bytes_per_second) {}
-
-  bool limited() const { return rate_ != 0; }
-  /// May something be taken now? Trains and requests are taken whole, into debt; the average is what counts.
-  bool ready(Instant now) { return !limited() || ready_at(now) <= now; }
-  void take(Instant now, std::uint64_t bytes) {
-    if (!limited()) return;
-    const std::scoped_lock lock(mutex_);
-    if (!bucket_) bucket_.emplace(now, TokenBucket::Options{rate_, burst()});
-    bucket_->take(now, bytes);
-  }
-  Instant ready_at(Instant now) {
-    if (!limited()) return now;
-    const std::scoped_lock lock(mutex_);
-    return bucket_ ? bucket_->ready_at(now, 1) : now;
-  }
-
- private:
-  /// What may be caught up after idling: 20 ms worth, a train at least.
-  std::uint64_t burst() const { return std::max<std::uint64_t>(rate_ / 50, 65536); }
-
-  std::uint64_t rate_;
-  std::mutex mutex_;
-  std::optional<TokenBucket> bucket_;  // guarded by mutex_
-};
 
 /// Counters of one shard: written by its thread alone, read by anyone (relaxed: each number stands for itself).
 struct ShardCounters {

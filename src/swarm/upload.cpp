@@ -3,23 +3,28 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "swarm/mutants.hpp"
 
 namespace peernet::swarm {
 
+static_assert(kMaxUploads <= RequestIndex::kMostIds);
+
 UploadQueue::Upload* UploadQueue::find(RequestId id) {
-  return const_cast<Upload*>(static_cast<const UploadQueue*>(this)->find(id));
+  const auto i = index_.find(id);
+  return i ? &uploads_[*i] : nullptr;
 }
 
-const UploadQueue::Upload* UploadQueue::find(RequestId id) const {
-  for (const std::uint16_t i : order_)
-    if (uploads_[i].request.id == id) return &uploads_[i];
-  return nullptr;
+UploadQueue::Content& UploadQueue::content_of(ContentSlot slot) {
+  for (Content& content : contents_)
+    if (content.slot == slot) return content;
+  contents_.push_back({.slot = slot});
+  return contents_.back();
 }
 
 UploadQueue::Answer UploadQueue::on_request(const UploadRequest& request) {
   PN_CHECK(request.length > 0);
-  if (find(request.id) != nullptr) return Answer::kKnown;
-  if (order_.size() == kMaxUploads) return Answer::kBusy;
+  if (active(request.id)) return Answer::kKnown;
+  if (active_ == kMaxUploads) return Answer::kBusy;
   if (free_.empty()) {  // several at once: a window is a handful of requests, and their number grows early if at all
     for (std::size_t i = 0; i < kUploadsTogether && uploads_.size() < kMaxUploads; ++i) {
       free_.push_back(static_cast<std::uint16_t>(uploads_.size()));
@@ -28,49 +33,96 @@ UploadQueue::Answer UploadQueue::on_request(const UploadRequest& request) {
   }
   const std::uint16_t i = free_.back();
   free_.pop_back();
-  order_.push_back(i);
   Upload& upload = uploads_[i];
   upload.request = request;
+  upload.age = next_age_++;
   upload.to_send.clear();
   upload.acked.clear();
   PN_CHECK(upload.to_send.insert({request.offset, request.offset + request.length}));
+  index_.insert(request.id, i);
+  ++active_;
   waiting_bytes_ += request.length;
+  insert_waiting(i);
   return Answer::kAccepted;
 }
 
-void UploadQueue::end(std::size_t position) {
-  const std::uint16_t i = order_[position];
-  waiting_bytes_ -= uploads_[i].to_send.total();
+void UploadQueue::insert_waiting(std::uint16_t i) {
+  std::vector<std::uint16_t>& waiting = content_of(uploads_[i].request.slot).waiting;
+  const auto older = [this](std::uint16_t a, std::uint16_t b) { return uploads_[a].age < uploads_[b].age; };
+  waiting.insert(std::ranges::upper_bound(waiting, i, older), i);
+}
+
+void UploadQueue::remove_waiting(std::uint16_t i) {
+  std::vector<std::uint16_t>& waiting = content_of(uploads_[i].request.slot).waiting;
+  waiting.erase(std::ranges::find(waiting, i));
+}
+
+void UploadQueue::end(std::uint16_t i) {
+  Upload& upload = uploads_[i];
+  if (!upload.to_send.empty()) remove_waiting(i);
+  waiting_bytes_ -= upload.to_send.total();
+  index_.erase(upload.request.id);
   free_.push_back(i);
-  order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(position));
+  --active_;
 }
 
 bool UploadQueue::on_cancel(RequestId id) {
-  for (std::size_t p = 0; p < order_.size(); ++p) {
-    if (uploads_[order_[p]].request.id != id) continue;
-    end(p);
-    return true;
+  const auto i = index_.find(id);
+  if (i) end(*i);
+  return i.has_value();
+}
+
+void UploadQueue::drop_slot(ContentSlot slot) {
+  for (std::uint16_t i = 0; i < uploads_.size(); ++i) {
+    const UploadRequest& request = uploads_[i].request;
+    if (request.slot == slot && index_.find(request.id) == i) end(i);
+  }
+  std::erase_if(contents_, [slot](const Content& content) { return content.slot == slot; });
+  turn_ = 0;
+}
+
+bool UploadQueue::serves_chunk(ContentSlot slot, std::uint32_t chunk) const {
+  for (std::uint16_t i = 0; i < uploads_.size(); ++i) {
+    const UploadRequest& r = uploads_[i].request;
+    if (r.slot != slot || r.table != content::TableId::kChunks || r.index != chunk) continue;
+    if (index_.find(r.id) == i) return true;
   }
   return false;
 }
 
-void UploadQueue::drop_slot(ContentSlot slot) {
-  for (std::size_t p = order_.size(); p-- > 0;)
-    if (uploads_[order_[p]].request.slot == slot) end(p);
+// Deficit round robin (Shreedhar and Varghese 1996): who has sent more than a turn's bytes pays for it in the next one.
+UploadQueue::Content* UploadQueue::next_content() {
+  if (waiting_bytes_ == 0) return nullptr;
+  while (true) {
+    if (turn_ >= contents_.size()) turn_ = 0;
+    Content& content = contents_[turn_];
+    if (content.waiting.empty()) {
+      content.credit = std::min<std::int64_t>(content.credit, 0);
+    } else if (content.credit > 0) {
+      return &content;
+    }
+    ++turn_;
+    Content& next = contents_[turn_ < contents_.size() ? turn_ : 0];
+    if (!next.waiting.empty()) next.credit = std::min(next.credit + kTurnBytes, kTurnBytes);
+  }
 }
 
 std::optional<Piece> UploadQueue::next_piece(std::uint32_t max_bytes) {
-  if (waiting_bytes_ == 0) return std::nullopt;
-  for (const std::uint16_t i : order_) {
-    Upload& upload = uploads_[i];
-    if (upload.to_send.empty()) continue;
-    Range<std::uint32_t> piece = upload.to_send.lowest();
-    piece.end = std::min(piece.end, piece.first + max_bytes);
-    PN_CHECK(upload.to_send.subtract(piece));  // cut off the lower end: never one range more
-    waiting_bytes_ -= piece.size();
-    return Piece{upload.request, piece.first, piece.size()};
-  }
-  return std::nullopt;
+  Content* content = next_content();
+  if (content == nullptr) return std::nullopt;
+  Upload& upload = uploads_[content->waiting.front()];
+  Range<std::uint32_t> piece = upload.to_send.lowest();
+  piece.end = std::min(piece.end, piece.first + max_bytes);
+  PN_CHECK(upload.to_send.subtract(piece));  // cut off the lower end: never one range more
+  if (upload.to_send.empty()) content->waiting.erase(content->waiting.begin());
+  waiting_bytes_ -= piece.size();
+  content->credit -= piece.size();
+  return Piece{upload.request, piece.first, piece.size()};
+}
+
+void UploadQueue::give_back(const Piece& piece) {
+  on_lost(piece.request.id, piece.offset, piece.length);
+  content_of(piece.request.slot).credit += piece.length;
 }
 
 // A peer may use the id of an ended request again while packets of the old one are under way: what they say about bytes
@@ -82,6 +134,7 @@ Range<std::uint32_t> UploadQueue::within(const UploadRequest& request, std::uint
 }
 
 void UploadQueue::on_lost(RequestId id, std::uint32_t offset, std::uint32_t length) {
+  if (mutant(Mutant::kUploadForgetsLostRange)) return;
   Upload* upload = find(id);
   if (upload == nullptr) return;
   const Range<std::uint32_t> lost = within(upload->request, offset, length);
@@ -100,21 +153,36 @@ void UploadQueue::on_lost(RequestId id, std::uint32_t offset, std::uint32_t leng
     PN_CHECK(upload->to_send.insert(joined));
   }
   waiting_bytes_ += upload->to_send.total() - before;
+  if (before == 0) insert_waiting(static_cast<std::uint16_t>(upload - uploads_.data()));
 }
 
 void UploadQueue::on_acked(RequestId id, std::uint32_t offset, std::uint32_t length) {
-  for (std::size_t p = 0; p < order_.size(); ++p) {
-    Upload& upload = uploads_[order_[p]];
-    if (upload.request.id != id) continue;
-    const Range<std::uint32_t> arrived = within(upload.request, offset, length);
-    if (arrived.empty()) return;
-    if (!upload.acked.insert(arrived)) {
-      on_lost(id, offset, length);  // no room to remember it: sent once more rather than never counted
-      return;
-    }
-    if (upload.acked.total() >= upload.request.length) end(p);
+  Upload* upload = find(id);
+  if (upload == nullptr) return;
+  const Range<std::uint32_t> arrived = within(upload->request, offset, length);
+  if (arrived.empty()) return;
+  if (!upload->acked.insert(arrived)) {
+    on_lost(id, offset, length);  // no room to remember it: sent once more rather than never counted
     return;
   }
+  if (upload->acked.total() >= upload->request.length) end(static_cast<std::uint16_t>(upload - uploads_.data()));
+}
+
+void UploadQueue::check_invariants() const {
+  PN_CHECK(index_.size() == active_ && active_ + free_.size() == uploads_.size());
+  std::uint64_t bytes = 0;
+  std::size_t waiting = 0;
+  for (const Content& content : contents_) {
+    waiting += content.waiting.size();
+    for (std::size_t w = 0; w < content.waiting.size(); ++w) {
+      const Upload& upload = uploads_[content.waiting[w]];
+      PN_CHECK(upload.request.slot == content.slot && index_.find(upload.request.id) == content.waiting[w]);
+      PN_CHECK(!upload.to_send.empty());
+      PN_CHECK(w == 0 || uploads_[content.waiting[w - 1]].age < upload.age);
+      bytes += upload.to_send.total();
+    }
+  }
+  PN_CHECK(bytes == waiting_bytes_);
 }
 
 }  // namespace peernet::swarm

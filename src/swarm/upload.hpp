@@ -11,6 +11,7 @@
 #include "base/range_set.hpp"
 #include "base/types.hpp"
 #include "content/manifest.hpp"
+#include "swarm/request_index.hpp"
 
 namespace peernet::swarm {
 
@@ -44,16 +45,23 @@ class UploadQueue {
   /// Drops all requests of a content slot.
   void drop_slot(ContentSlot slot);
 
-  /// The oldest request's first unsent bytes, at most max_bytes, taken out of what is to be sent.
+  /// First unsent bytes of the oldest request, at most max_bytes, taken out of what is to be sent. Several contents
+  /// take turns by bytes.
   std::optional<Piece> next_piece(std::uint32_t max_bytes);
+  /// A piece that was taken and cannot be sent now: it goes next.
+  void give_back(const Piece& piece);
   /// Taken or sealed bytes that must be sent (again). Ended requests are ignored.
   void on_lost(RequestId id, std::uint32_t offset, std::uint32_t length);
   void on_acked(RequestId id, std::uint32_t offset, std::uint32_t length);
 
-  bool active(RequestId id) const { return find(id) != nullptr; }
-  std::size_t active_count() const { return order_.size(); }
+  bool active(RequestId id) const { return index_.find(id).has_value(); }
+  /// Whether a request for this chunk of this content is active.
+  bool serves_chunk(ContentSlot slot, std::uint32_t chunk) const;
+  std::size_t active_count() const { return active_; }
   /// Bytes not taken yet, over all requests.
   std::uint64_t waiting_bytes() const { return waiting_bytes_; }
+  /// Books balance; for tests and the simulator.
+  void check_invariants() const;
 
  private:
   using ByteRanges = RangeSet<std::uint32_t, WhenFull::kRefuse>;
@@ -61,21 +69,37 @@ class UploadQueue {
   // them are sent twice.
   static constexpr std::size_t kMaxPieces = 512;
   static constexpr std::size_t kUploadsTogether = 8;
+  // What a content may send before the next one's turn, about one train.
+  static constexpr std::int64_t kTurnBytes = 65536;
 
   struct Upload {
     UploadRequest request;
+    std::uint64_t age = 0;  // counts up: the smaller, the older
     ByteRanges to_send{kMaxPieces};
     ByteRanges acked{kMaxPieces};
+  };
+  // The uploads of one content. It stays when they have ended: there are no more contents than slots joined.
+  struct Content {
+    ContentSlot slot;
+    std::int64_t credit = 0;             // bytes it may still send in its turn, negative: it has sent more
+    std::vector<std::uint16_t> waiting;  // with bytes to send, oldest first
   };
 
   static Range<std::uint32_t> within(const UploadRequest& request, std::uint32_t offset, std::uint32_t length);
   Upload* find(RequestId id);
-  const Upload* find(RequestId id) const;
-  void end(std::size_t position);
+  Content& content_of(ContentSlot slot);
+  Content* next_content();
+  void insert_waiting(std::uint16_t upload);
+  void remove_waiting(std::uint16_t upload);
+  void end(std::uint16_t upload);
 
-  std::vector<Upload> uploads_;       // grows to what was ever needed at once
-  std::vector<std::uint16_t> free_;   // unused entries of uploads_
-  std::vector<std::uint16_t> order_;  // active ones, oldest first
+  std::vector<Upload> uploads_;      // grows to what was ever needed at once
+  std::vector<std::uint16_t> free_;  // unused entries of uploads_
+  std::vector<Content> contents_;
+  std::size_t turn_ = 0;  // whose turn it is among contents_
+  RequestIndex index_;
+  std::size_t active_ = 0;
+  std::uint64_t next_age_ = 0;
   std::uint64_t waiting_bytes_ = 0;
 };
 

@@ -131,5 +131,84 @@ TEST(UploadQueue, EveryByteIsSentUntilItIsAcknowledged) {
   }
 }
 
+// Every call of a model of several contents and requests keeps the books.
+TEST(UploadQueue, BooksBalanceWhateverHappens) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(seed);
+    Rng rng(seed);
+    UploadQueue q;
+    std::vector<Piece> flying;
+    for (int step = 0; step < 20'000; ++step) {
+      const RequestId id(static_cast<std::uint32_t>(rng.below(400)) << rng.below(3) * 8);
+      switch (rng.below(8)) {
+        case 0: {
+          UploadRequest r = request(id.value(), static_cast<std::uint32_t>(rng.below(1000)),
+                                    1 + static_cast<std::uint32_t>(rng.below(200'000)));
+          r.slot = ContentSlot(static_cast<std::uint16_t>(rng.below(4)));
+          const bool known = q.active(id);
+          const auto answer = q.on_request(r);
+          ASSERT_EQ(answer == UploadQueue::Answer::kKnown, known);
+          ASSERT_EQ(q.active(id), answer != UploadQueue::Answer::kBusy);
+          break;
+        }
+        case 1: {
+          const bool active = q.active(id);
+          ASSERT_EQ(q.on_cancel(id), active);
+          break;
+        }
+        case 2:
+          if (rng.chance(0.01)) q.drop_slot(ContentSlot(static_cast<std::uint16_t>(rng.below(4))));
+          break;
+        default:
+          if (const auto piece = q.next_piece(1 + static_cast<std::uint32_t>(rng.below(65536)))) {
+            if (rng.chance(0.1)) {
+              q.give_back(*piece);
+            } else {
+              flying.push_back(*piece);
+            }
+          }
+          if (flying.empty() || rng.chance(0.2)) break;
+          const std::size_t i = rng.below(flying.size());
+          rng.chance(0.2) ? q.on_lost(flying[i].request.id, flying[i].offset, flying[i].length)
+                          : q.on_acked(flying[i].request.id, flying[i].offset, flying[i].length);
+          flying[i] = flying.back();
+          flying.pop_back();
+      }
+      q.check_invariants();
+    }
+  }
+}
+
+TEST(UploadQueue, ContentsTakeTurnsByBytes) {
+  UploadQueue q;
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    UploadRequest small = request(i, 0, 16384);
+    small.slot = ContentSlot(1);
+    q.on_request(small);
+    UploadRequest large = request(1000 + i, 0, 1u << 20);
+    large.slot = ContentSlot(2);
+    q.on_request(large);
+  }
+  std::uint64_t sent[3] = {};
+  while (sent[1] < 90 * 16384) {
+    const auto piece = q.next_piece(65536);
+    ASSERT_TRUE(piece);
+    sent[piece->request.slot.value()] += piece->length;
+  }
+  EXPECT_NEAR(static_cast<double>(sent[2]), static_cast<double>(sent[1]), 2 * 65536);
+}
+
+TEST(UploadQueue, KnowsWhichChunksItServes) {
+  UploadQueue q;
+  UploadRequest r = request(1, 0, 100);
+  r.index = 7;
+  q.on_request(r);
+  EXPECT_TRUE(q.serves_chunk(ContentSlot(1), 7));
+  EXPECT_FALSE(q.serves_chunk(ContentSlot(1), 8));
+  EXPECT_FALSE(q.serves_chunk(ContentSlot(2), 7));
+  q.on_cancel(RequestId(1));
+  EXPECT_FALSE(q.serves_chunk(ContentSlot(1), 7));
+}
+
 }  // namespace
 }  // namespace peernet::swarm

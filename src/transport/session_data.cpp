@@ -7,6 +7,10 @@ namespace peernet::transport {
 namespace {
 
 constexpr std::uint32_t kMaxSegments = 128;           ///< of one GSO send (FACTS)
+// A shaper (tbf, many NICs) takes a train whole only if it fits 64 KiB with the headers of every packet; a longer one is
+// cut in the middle of the path, and each packet then costs what a train does.
+constexpr std::uint32_t kTrainOnTheLine = 65536;
+constexpr std::uint32_t kPacketHeaders = 14 + 40 + 8;  // Ethernet, IPv6, UDP
 constexpr std::uint64_t kDataReserve = 64;            ///< packet numbers and records left to control packets
 constexpr std::uint64_t kMostBlockedPackets = 32;     ///< a window with room for so many is never called used up
 constexpr std::uint64_t kAcksPerSlowStartRound = 16;  ///< HyStart++ wants 8 samples a round (RFC 9406 4.3)
@@ -32,7 +36,7 @@ DataBudget Session::Parts::data_budget(Instant now) const {
   DataBudget budget;
   const std::uint32_t datagram = mtu.current();
   budget.payload_per_packet = datagram - static_cast<std::uint32_t>(wire::kDataOverhead);
-  budget.packets_per_train = std::min(kMaxSegments, static_cast<std::uint32_t>(wire::kMaxDatagram) / datagram);
+  budget.packets_per_train = std::clamp(kTrainOnTheLine / (datagram + kPacketHeaders), 1u, kMaxSegments);
   if (state != SessionState::kEstablished || !confirmed || !numbers_left(kDataReserve)) return budget;
   if (window_blocked(recovery.bytes_in_flight())) return budget;
 

@@ -79,6 +79,18 @@ TEST(Session, TheSearchFindsTheInterfaceMtu) {
   EXPECT_EQ(pair.responder->stats().mtu, 1472U);
 }
 
+TEST(Session, ATrainFits64KiBWithTheHeadersOfAllItsPackets) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  pair.run(2s);  // the search for the MTU ends
+  const DataBudget budget = pair.initiator->data_budget(pair.now);
+  constexpr std::uint32_t kHeaders = 14 + 40 + 8;
+  const std::uint32_t on_the_line =
+      budget.payload_per_packet + static_cast<std::uint32_t>(wire::kDataOverhead) + kHeaders;
+  EXPECT_LE(budget.packets_per_train * on_the_line, 65536U);
+  EXPECT_GT((budget.packets_per_train + 1) * on_the_line, 65536U);
+}
+
 TEST(Session, AQuietSessionSendsNothingAndEndsIdle) {
   Pair pair;
   ASSERT_TRUE(pair.connect());

@@ -121,6 +121,7 @@ void SwarmWorld::heal() {
     SwarmNode& node = *nodes_[n];
     node.disk().full = false;
     node.disk().profile = node.plan().disk;
+    node.end_stall();
     const bool away = gone_[n] || node.leaving() || node.plan().starts > clockwork_.now();
     if (!away && !node.running()) node.start(link_);
   }

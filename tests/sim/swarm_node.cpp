@@ -266,6 +266,31 @@ std::uint32_t SwarmNode::present_chunks() const {
   return fetch == nullptr ? 0 : fetch->download().present().count();
 }
 
+void SwarmNode::describe() {
+  if (!running()) return clockwork_.say(number_, "is not there");
+  std::string text = "has " + std::to_string(present_chunks()) + " chunks, " + std::to_string(shard_->peer_count()) +
+                     " sessions, " + std::to_string(shard_->serving().blocks_in_use()) + " blocks, socket drops " +
+                     std::to_string(socket_drops_);
+  if (const node::Fetch* f = fetch())
+    text += ", sources " + std::to_string(f->download().source_count()) + ", outstanding " +
+            std::to_string(f->download().outstanding_bytes());
+  const Instant next = shard_->next_deadline();
+  text += ", next in " + (next.is_never() ? "never" : std::to_string((next - driver_->now()).count() / 1000) + " us");
+  const node::ShardCounters& counters = shard_->counters();
+  text += ", accepted " + std::to_string(counters.sessions_accepted.load());
+  for (std::size_t i = 0; i < wire::kDropReasonCount; ++i)
+    if (const auto n = counters.drops[i].load(); n != 0)
+      text += std::string(", drop ") + wire::name_of(static_cast<wire::DropReason>(i)) + " " + std::to_string(n);
+  clockwork_.say(number_, text);
+  shard_->for_each_peer([&](node::Peer& peer) {
+    clockwork_.say(number_, "  session with " + io::format_address(peer.session.remote()) + " state " +
+                                std::to_string(static_cast<int>(peer.session.state())) + " serves " +
+                                std::to_string(peer.served.size()) + " fetches " + std::to_string(peer.fetches.size()) +
+                                " waiting " + std::to_string(peer.uploads.waiting_bytes()) + " blocks " +
+                                std::to_string(peer.blocks_bytes));
+  });
+}
+
 // ---------------------------------------------------------------------------------------------- lies
 
 void SwarmNode::flood() {

@@ -69,6 +69,10 @@ class SwarmNode final : public StoreHost {
   bool leaving() const { return leaving_; }
   /// It gets no CPU until then.
   void stall_until(Instant when) { stalled_until_ = std::max(stalled_until_, when); }
+  void end_stall() {
+    stalled_until_ = clockwork_.now();
+    wake();
+  }
   void jump_clock(Duration forward) { clock_.jump(clockwork_.now(), forward); }
 
   // --- the network's side
@@ -89,6 +93,8 @@ class SwarmNode final : public StoreHost {
   std::uint64_t duplicate_bytes() const { return duplicate_bytes_; }
   std::uint64_t socket_drops() const { return socket_drops_; }
   const std::vector<Address>& banned() const { return banned_; }
+  /// Says how it stands, for people who look at one seed.
+  void describe();
   /// One more round of what a flooder sends.
   void flood();
   void lie_about_having();

@@ -157,6 +157,7 @@ void SwarmWorld::check_progress() {
 
 // Everybody leaves, and nothing may stay behind.
 void SwarmWorld::end() {
+  gone_.assign(gone_.size(), true);
   for (const auto& node : nodes_) node->leave();
   const Instant until = clockwork_.now() + 3s;
   while (!clockwork_.judge.failed() && clockwork_.next_at() <= until) play(clockwork_.next());
@@ -182,6 +183,8 @@ SwarmReport SwarmWorld::run() {
     play(clockwork_.next());
   }
   report.finished_at = clockwork_.now();
+  if (clockwork_.verbose)
+    for (const auto& node : nodes_) node->describe();
   check_bans();
   if (!clockwork_.judge.failed()) end();
   for (const auto& node : nodes_) {

@@ -2,54 +2,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <thread>
 
 #include "content/entries.hpp"
 #include "storage/name_rules.hpp"
 #include "storage/posix_direct.hpp"
+#include "storage/posix_part_tools.hpp"
 #include "storage/write_planner.hpp"
 
 namespace peernet::storage {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr std::size_t kMaxExtents = 65536;  // beyond it the rest of the file counts as one
 constexpr int kLockTries = 8;
-// A process that was killed a moment ago holds its lock until the kernel has wound up its ring (40 to 80 ms here): the
-// command that goes on from where it was is often started sooner.
-constexpr std::chrono::milliseconds kLockPatience{1000}, kLockPause{10};
 
 std::unexpected<Error> taken(int os_error, const char* what) {
   return std::unexpected(Error{ErrorCode::kTargetExists, os_error, what});
 }
 
-bool same_file(const struct stat& a, const struct stat& b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /// Ours alone: a link in a shared directory must not make us write into another file.
 bool is_plain(const struct stat& info) {
   return S_ISREG(info.st_mode) && info.st_nlink == 1 && info.st_uid == ::geteuid();
-}
-
-/// Takes the lock, waiting a moment for it. False, with errno: it is held, or there are no locks here.
-bool lock(int fd) {
-  for (auto waited = 0ms;; waited += kLockPause) {
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
-    if (errno != EWOULDBLOCK || waited >= kLockPatience) return false;
-    std::this_thread::sleep_for(kLockPause);
-  }
 }
 
 /// Opens or creates the part file and locks it. The name is looked up again once the lock is held: whoever held it
@@ -63,7 +39,7 @@ Result<Fd> open_locked(int directory, const std::string& name, struct stat& info
     }
     if (::fstat(fd.get(), &info) != 0) return std::unexpected(from_errno(errno, "look at the part file"));
     if (!S_ISREG(info.st_mode)) return taken(0, "open the part file: it is no regular file");
-    if (!lock(fd.get())) {
+    if (!lock_part(fd.get())) {
       if (errno == EWOULDBLOCK) return taken(0, "write the part file: another process is writing it");
       if (errno != ENOLCK && errno != EOPNOTSUPP && errno != ENOSYS)
         return std::unexpected(from_errno(errno, "lock the part file"));
@@ -75,30 +51,6 @@ Result<Fd> open_locked(int directory, const std::string& name, struct stat& info
     return fd;
   }
   return taken(0, "write the part file: another process keeps replacing it");
-}
-
-/// The process's umask without changing it for other threads (umask(2) only swaps).
-mode_t current_umask() {
-  unsigned mask = 022;
-  if (FILE* status = std::fopen("/proc/self/status", "re"); status != nullptr) {
-    char line[256];
-    while (std::fgets(line, sizeof line, status) != nullptr)
-      if (std::sscanf(line, "Umask: %o", &mask) == 1) break;
-    std::fclose(status);
-  }
-  return static_cast<mode_t>(mask & 0777U);
-}
-
-bool on_tmpfs(int fd) {
-  struct statfs info{};
-  return ::fstatfs(fd, &info) == 0 && static_cast<unsigned long>(info.f_type) == TMPFS_MAGIC;
-}
-
-/// Free bytes for this user; nothing if the file system does not say.
-std::optional<std::uint64_t> free_bytes(int fd) {
-  struct statvfs info{};
-  if (::fstatvfs(fd, &info) != 0 || info.f_blocks == 0) return std::nullopt;
-  return std::uint64_t{info.f_bavail} * info.f_frsize;
 }
 
 int rename_no_replace(int directory, const char* from, const char* to) {

@@ -13,8 +13,8 @@
 
 namespace peernet::storage {
 
-/// Descriptor of `path` below `root` ("" is the root itself), or -errno. flags as openat's; O_CLOEXEC, O_NOFOLLOW,
-/// O_NOCTTY and O_NONBLOCK are added.
+/// Descriptor of `path` (components as content::check_name has them) below `root` ("" is the root itself), or -errno.
+/// flags as openat's; O_CLOEXEC, O_NOFOLLOW, O_NOCTTY and O_NONBLOCK are added.
 int open_beneath(int root, const std::string& path, int flags, mode_t mode);
 
 /// The directory used last and the large files used last stay open. Not thread safe.
@@ -30,10 +30,10 @@ class TreeFiles {
   /// The kept descriptor of a large file, opened when needed; or -errno. Borrowed until the next call of kept().
   /// fresh, if given: set when it was opened just now.
   int kept(std::uint32_t entry, int flags, mode_t mode, bool* fresh = nullptr);
-  /// Takes a descriptor of the caller's among the kept.
-  int keep(std::uint32_t entry, Fd fd);
   void close_kept(std::uint32_t entry);
-  void close_all();
+  void close_all() { kept_.clear(); }
+  /// Last component, for a call on parent_of(entry). Valid until the next call.
+  const char* name_of(std::uint32_t entry);
 
  private:
   struct Kept {

@@ -25,7 +25,7 @@ class TreeReader {
   std::uint32_t failed_entry() const { return failed_; }
 
  private:
-  std::int64_t read_segment(const content::Segment& segment, std::uint64_t offset, MutableByteSpan into);
+  std::int64_t read_segment(std::uint32_t entry, std::uint64_t offset, MutableByteSpan into);
   bool is_stale(int fd, std::uint32_t entry) const;
 
   const content::TreeListing& listing_;

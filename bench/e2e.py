@@ -50,6 +50,15 @@ def keep_memory_backed(gib):
         time.sleep(3600)
 
 
+def kept_memory(gib):
+    """keep_memory_backed(), once it is done."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    keeper = keep_memory_backed(gib)
+    signal.sigwait([signal.SIGUSR1])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    return keeper
+
+
 class Run:
     """One transfer: a folder of its own, the source's process, the receiving command."""
 
@@ -224,10 +233,7 @@ def main():
     keeper = 0
     try:
         if options.keeper:
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-            keeper = keep_memory_backed(options.keeper)
-            signal.sigwait([signal.SIGUSR1])
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+            keeper = kept_memory(options.keeper)
         source = os.path.join(options.dir, 'source.bin')
         with open(source, 'wb') as f:
             left = JOBS[options.job]

@@ -48,6 +48,8 @@ struct NodeContext {
   Hash256 retry_secret{};
   std::uint64_t instance_id = 0;
   std::uint8_t shard_count = 1;
+  /// On all shards, half-open ones included. Relaxed: shards that look at the same moment may pass a limit by one each.
+  std::atomic<std::uint32_t> sessions{0};
   SharedLimit limit_up{0};
   SharedLimit limit_down{0};
   /// What a shard cannot do itself; the simulator has its own.
@@ -65,6 +67,8 @@ struct NodeContext {
 
   explicit NodeContext(const NodeConfig& c) : config(c), limit_up(c.limit_up), limit_down(c.limit_down) {}
 
+  /// Above the user's limit newcomers are not let in; what this node dials is its own choice.
+  bool full() const { return config.max_peers != 0 && sessions.load(std::memory_order_relaxed) >= config.max_peers; }
   bool reaches(const Address& address) const { return address.is_v4() ? reaches_v4 : reaches_v6; }
   /// What trackers know this node by.
   wire::NodeTag tag() const {

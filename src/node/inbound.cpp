@@ -149,7 +149,7 @@ void Shard::on_handshake_packet(const io::Received& received, MutableByteSpan da
 }
 
 void Shard::accept(const io::Received& received, MutableByteSpan datagram, const transport::Accept& accept) {
-  if (stopping_ || serving_.empty()) {  // a node that only fetches lets nobody in
+  if (stopping_ || serving_.empty() || context_.full()) {  // a node that serves nothing lets nobody in
     counters_.drop(wire::DropReason::kSessionLimit);
     return;
   }

@@ -1,6 +1,5 @@
-// The way out of a shard, top to bottom: control first (handshake, acknowledgements, frames), then file bytes, one
-// train per peer and round, until windows, trains or the rate limit say stop. Everything queued here leaves with the
-// next turn.
+// The way out of a shard, top to bottom: control first (handshake, acknowledgements, frames), then file bytes, in turns
+// by bytes, until windows, trains or the rate limit say stop. Everything queued here leaves with the next turn.
 #include <algorithm>
 #include <cstring>
 
@@ -11,8 +10,12 @@ namespace peernet::node {
 
 void Shard::look_after_peers() {
   // 1. whoever something happened to: its control datagrams (an acknowledgement frees the other side's window)
-  for (const SlabHandle handle : touched_)
-    if (Peer* peer = peers_.get(handle)) send_control(*peer);
+  for (const SlabHandle handle : touched_) {
+    Peer* peer = peers_.get(handle);
+    if (peer == nullptr) continue;
+    serving_.tell_behind(now_, *peer);
+    send_control(*peer);
+  }
   // 2. file bytes, fairly among peers
   send_data();
   // 3. new deadlines; trains sealed above have moved them
@@ -23,6 +26,7 @@ void Shard::look_after_peers() {
     if (peer->session.state() == transport::SessionState::kClosed) {
       dead_.push_back(handle);
     } else {
+      serving_.note(*peer);  // it may have sent its last bytes
       arm(*peer);
     }
   }
@@ -69,34 +73,29 @@ void Shard::submit_train(std::uint16_t slot, Peer& peer, const transport::Sealed
   touch(peer);
 }
 
+// Whoever has something to send and may is in the queue; who is blocked leaves it and comes back when something has
+// happened to it or its pacer's time has come. A turn costs what happened in it, not what there is.
 void Shard::send_data() {
   data_retry_at_ = Instant::never();
-  std::erase_if(sending_, [this](SlabHandle handle) {
+  for (const SlabHandle handle : touched_) {
     Peer* peer = peers_.get(handle);
-    if (peer == nullptr) return true;
-    if (!peer->dead && peer->session.established() && !serving_.idle(*peer)) return false;
-    peer->sending = false;
-    return true;
-  });
+    if (peer == nullptr) continue;
+    serving_.note(*peer);
+    if (peer->wants_bytes) sending_.push(handle, peer->share);
+  }
   if (sending_.empty()) return;
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (std::size_t n = 0; n < sending_.size(); ++n) {
-      Peer& peer = *peers_.get(sending_[(next_sender_ + n) % sending_.size()]);
-      serving_.plan_reads(now_, peer);
-      progress = serving_.send_train(now_, peer) || progress;
-    }
-    ++next_sender_;
-  }
-  for (const SlabHandle handle : sending_) {
-    Peer& peer = *peers_.get(handle);
-    data_retry_at_ = std::min(data_retry_at_, peer.session.data_budget(now_).retry_at);
-  }
-  if (!context_.limit_up.ready(now_)) data_retry_at_ = std::min(data_retry_at_, context_.limit_up.ready_at(now_));
+  sending_.run(
+      [this](SlabHandle handle) {
+        Peer* peer = peers_.get(handle);
+        return peer == nullptr ? nullptr : &peer->share;
+      },
+      [this](SlabHandle handle) { return serving_.send(now_, *peers_.get(handle)); });
+  if (!sending_.empty() && !context_.limit_up.ready(now_)) data_retry_at_ = context_.limit_up.ready_at(now_);
 }
 
 void Shard::arm(Peer& peer) {
-  const Instant deadline = peer.session.next_deadline();
+  Instant deadline = peer.session.next_deadline();
+  if (peer.wants_bytes && !peer.share.queued) deadline = std::min(deadline, peer.session.data_budget(now_).retry_at);
   if (deadline == peer.timer_at) return;
   timers_.cancel(peer.timer);
   peer.timer_at = deadline;

@@ -51,7 +51,7 @@ void Peer::on_data(RequestId request, transport::DataRange range) {
 
 void Peer::on_data_lost(RequestId request, transport::DataRange range) {
   uploads.on_lost(request, range.offset, range.length);
-  shard_.mark_sending(*this);
+  shard_.touch(*this);
 }
 
 void Peer::on_data_acked(RequestId request, transport::DataRange range) {

@@ -6,6 +6,9 @@
 #include "base/inplace_vector.hpp"
 #include "base/slab.hpp"
 #include "swarm/download.hpp"
+#include "swarm/fair_queue.hpp"
+#include "swarm/have_teller.hpp"
+#include "swarm/patience.hpp"
 #include "swarm/upload.hpp"
 #include "transport/session.hpp"
 
@@ -23,7 +26,7 @@ struct ServedSlot {
   ContentSlot slot;
   Served* served = nullptr;  // lives until the peer left it (Serving::remove drops the slot first)
   bool completed = false;    // the peer has told that it has everything
-  std::uint32_t told = 0;    // of the content's log
+  swarm::HaveTeller have;    // what it is still to be told
 };
 
 /// A content we want from the peer; the slot is ours.
@@ -73,8 +76,13 @@ class Peer final : public transport::SessionHandler {
   swarm::UploadQueue uploads;
   InplaceVector<std::uint16_t, 16> ready_blocks;  ///< read and waiting for the window, oldest first
   std::uint64_t blocks_bytes = 0;                 ///< in all its blocks, being read or ready
-  bool sending = false;                           ///< in the list of peers with something to send
+  std::uint32_t blocks = 0;                       ///< how many
+  swarm::FairShare share;                         ///< its place among those with something to send
+  bool wants_bytes = false;                       ///< counted among them
+  bool have_behind = false;                       ///< more is to be told when there is room for frames
+  swarm::Patience patience;
   std::uint32_t refused_joins = 0;
+  Instant useless_since = Instant::never();  ///< nothing is joined over it, either way
 
  private:
   Shard& shard_;

@@ -6,12 +6,17 @@
 #include "crypto/join_proof.hpp"
 #include "io/address_text.hpp"
 #include "node/shard.hpp"
+#include "swarm/mutants.hpp"
 
 namespace peernet::node {
 namespace {
 
 constexpr Duration kCheckEvery = 1s;
+constexpr Duration kUselessFor = 10s;          // sessions that nobody has joined anything over
 constexpr std::uint32_t kMaxRefusedJoins = 8;  // guesses in one session
+// Requests kept for all receivers together: each takes 8 KiB to remember what was lost and acknowledged.
+constexpr std::size_t kUploadsTogether = 4096;
+constexpr std::size_t kUploadsAtLeast = 16;
 
 content::TableId table_of(const wire::RequestFrame& frame) {
   return static_cast<content::TableId>(frame.table);
@@ -42,32 +47,35 @@ void Serving::make_reader(Served& served) {
   }
 }
 
-void Serving::on_readable(const SharedContent& content) {
+Served* Serving::find(const SharedContent& content) {
   for (const auto& served : contents_)
-    if (!served->removed && served->content.get() == &content) make_reader(*served);
+    if (!served->removed && served->content.get() == &content) return served.get();
+  return nullptr;
+}
+
+void Serving::on_readable(const SharedContent& content) {
+  if (Served* served = find(content)) make_reader(*served);
 }
 
 void Serving::withdraw(Served& served, wire::LeaveReason reason) {
-  shard_.for_each_peer([&](Peer& peer) {
-    for (std::size_t i = peer.served.size(); i-- > 0;) {
-      if (peer.served[i].served != &served) continue;
-      const ContentSlot slot = peer.served[i].slot;
-      say(peer, wire::LeaveFrame{slot, reason});
-      peer.uploads.drop_slot(slot);
-      peer.served[i] = peer.served.back();
-      peer.served.pop_back();
-      shard_.touch(peer);
+  while (!served.receivers.empty()) {
+    Peer* peer = shard_.peer(served.receivers.back());
+    PN_CHECK(peer != nullptr);  // who goes has left first
+    for (std::size_t i = 0; i < peer->served.size(); ++i) {
+      if (peer->served[i].served != &served) continue;
+      say(*peer, wire::LeaveFrame{peer->served[i].slot, reason});
+      if (!peer->dead) leave(*peer, i);  // what could not be said has ended the session, and with it all that it joined
+      break;
     }
-  });
+  }
 }
 
 void Serving::remove(const SharedContent& content, wire::LeaveReason reason) {
-  const auto found =
-      std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content.get() == &content; });
-  if (found == contents_.end()) return;
-  withdraw(**found, reason);
-  (*found)->removed = true;
-  release_if_unused(**found);
+  Served* served = find(content);
+  if (served == nullptr) return;
+  withdraw(*served, reason);
+  served->removed = true;
+  release_if_unused(*served);
 }
 
 // A content that was removed lives until the last read from its file has ended.
@@ -76,7 +84,9 @@ void Serving::release_if_unused(Served& served) {
   std::erase_if(contents_, [&](const auto& s) { return s.get() == &served; });
 }
 
-void Serving::check_sources(Instant now) {
+void Serving::work(Instant now) {
+  for (const auto& served : contents_)
+    if (!served->removed && served->tell_at <= now) tell_receivers(now, *served);
   if (now < next_check_) return;
   next_check_ = contents_.empty() ? Instant::never() : now + kCheckEvery;
   for (const auto& served : contents_) {
@@ -84,6 +94,28 @@ void Serving::check_sources(Instant now) {
     if (served->removed || content.withdrawn.load(std::memory_order_relaxed)) continue;
     if (content.bytes && content.bytes->changed()) source_changed(content);
   }
+  look_at_sessions(now);
+}
+
+Instant Serving::next_deadline() const {
+  Instant next = next_check_;
+  for (const auto& served : contents_) next = std::min(next, served->tell_at);
+  return next;
+}
+
+// Strangers who come in and join nothing would hold the places of those who would.
+void Serving::look_at_sessions(Instant now) {
+  shard_.for_each_peer([&](Peer& peer) {
+    const bool useless = peer.session.established() && peer.session.role() == transport::Role::kResponder &&
+                         peer.served.empty() && peer.fetches.empty();
+    if (!useless) {
+      peer.useless_since = Instant::never();
+    } else if (peer.useless_since.is_never()) {
+      peer.useless_since = now;
+    } else if (now - peer.useless_since >= kUselessFor) {
+      shard_.close(peer, wire::CloseCode::kNone, "nothing is joined");
+    }
+  });
 }
 
 void Serving::source_changed(SharedContent& content) {
@@ -94,6 +126,11 @@ void Serving::source_changed(SharedContent& content) {
 
 // ---------------------------------------------------------------------------------------------- what peers say
 
+swarm::Spread::Receiver Serving::receiver_number(const Peer& peer) {
+  return static_cast<swarm::Spread::Receiver>(peer.self.slot +
+                                              41 * (peer.session.local_id().value() & wire::kShardMask));
+}
+
 void Serving::report_receiver(const Peer& peer, const SharedContent& content, const char* what, bool joined) {
   auto& receivers = content.transfer->receivers;
   joined ? receivers.fetch_add(1, std::memory_order_relaxed) : receivers.fetch_sub(1, std::memory_order_relaxed);
@@ -103,12 +140,14 @@ void Serving::report_receiver(const Peer& peer, const SharedContent& content, co
 
 void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
   if (peer.served_slot(frame.slot) != nullptr) return;  // the frame came twice
+  if (!peer.patience.spend(swarm::Patience::kJoin))
+    return shard_.close(peer, wire::CloseCode::kLimit, "it joins again and again");
   wire::JoinResFrame answer;
   answer.slot = frame.slot;
   answer.status = wire::JoinStatus::kRefused;
   const auto found =
       std::ranges::find_if(contents_, [&](const auto& s) { return !s->removed && s->content->swarm == frame.swarm; });
-  if (found != contents_.end() && !peer.served.full()) {
+  if (found != contents_.end() && !peer.served.full() && peer.fetch_slot(frame.slot) == nullptr) {
     const SharedContent& content = *(*found)->content;
     crypto::JoinClaim claim;
     claim.role = crypto::JoinRole::kJoin;
@@ -121,7 +160,9 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
       std::swap(claim.prover, claim.verifier);
       answer.status = wire::JoinStatus::kOk;
       answer.mac = crypto::join_proof(content.key, claim);
-      peer.served.push_back({frame.slot, found->get()});
+      peer.served.push_back({.slot = frame.slot, .served = found->get()});
+      (*found)->receivers.push_back(peer.self);
+      if (content.spread) content.spread->on_receiver();
       report_receiver(peer, content, "joined", true);
     }
   }
@@ -130,32 +171,13 @@ void Serving::on_join(Peer& peer, const wire::JoinFrame& frame) {
     if (++peer.refused_joins >= kMaxRefusedJoins) shard_.close(peer, wire::CloseCode::kRefused, "too many guesses");
     return;
   }
-  tell_have(peer, *peer.served_slot(frame.slot));
+  // Without room for the answer the session is over, and its slots with it.
+  if (ServedSlot* slot = peer.served_slot(frame.slot); slot != nullptr && !tell(shard_.now(), peer, *slot))
+    peer.have_behind = true;
 }
 
-void Serving::tell_have(Peer& peer, ServedSlot& slot) {
-  const swarm::HaveLog* log = slot.served->content->have;
-  wire::HaveFrame have;
-  have.slot = slot.slot;
-  if (log == nullptr || log->complete()) {
-    have.complete = true;
-    return say(peer, have);
-  }
-  while (slot.told < log->count() && peer.session.frame_room() > 16) {
-    while (slot.told < log->count() && !have.ranges.full()) have.ranges.push_back({log->at(slot.told++), 1});
-    say(peer, have);
-    have.ranges.clear();
-  }
-}
-
-void Serving::on_have_grown(const SharedContent& content) {
-  shard_.for_each_peer([&](Peer& peer) {
-    for (ServedSlot& slot : peer.served)
-      if (slot.served->content.get() == &content) tell_have(peer, slot);
-  });
-}
-
-Serving::Verdict Serving::judge(const SharedContent& content, const wire::RequestFrame& frame) const {
+Serving::Verdict Serving::judge(const Served& served, const wire::RequestFrame& frame) const {
+  const SharedContent& content = *served.content;
   const ManifestView& manifest = content.manifest;
   const std::uint64_t end = std::uint64_t{frame.offset} + frame.length;
   const auto within = [&](std::uint64_t length) { return end <= length ? Verdict::kGood : Verdict::kBadRange; };
@@ -166,7 +188,7 @@ Serving::Verdict Serving::judge(const SharedContent& content, const wire::Reques
   if (table_of(frame) == content::TableId::kChunks) {
     const ChunkIndex chunk(frame.index);
     if (frame.index >= manifest.core->chunk_count) return Verdict::kBadRange;
-    if (!content.bytes || !content.has(chunk)) return Verdict::kNotHad;
+    if (!served.reader || !content.has(chunk)) return Verdict::kNotHad;
     return within(manifest.chunk_length(chunk));
   }
   const content::PageTable* table = manifest.table(table_of(frame));
@@ -186,15 +208,34 @@ void Serving::reject(Peer& peer, RequestId request, wire::RejectReason reason) {
   say(peer, wire::RejectFrame{request, reason});
 }
 
+// An answer costs work and brings nobody further: too many of them in a row end the session.
+void Serving::refuse(Peer& peer, RequestId request, wire::RejectReason reason, std::uint32_t points) {
+  reject(peer, request, reason);
+  if (!peer.patience.spend(points)) shard_.close(peer, wire::CloseCode::kLimit, "too many requests in vain");
+}
+
+// The more receivers, the fewer requests each may have waiting here.
+std::size_t Serving::most_uploads() const {
+  return std::clamp<std::size_t>(kUploadsTogether / std::max(wanting_, 1u), kUploadsAtLeast, swarm::kMaxUploads);
+}
+
 void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
+  using swarm::Patience;
+  using wire::RejectReason;
   const ServedSlot* slot = peer.served_slot(frame.slot);
-  if (slot == nullptr) return reject(peer, frame.request, wire::RejectReason::kNotJoined);
+  if (slot == nullptr) return refuse(peer, frame.request, RejectReason::kNotJoined, Patience::kNotJoined);
+  if (peer.uploads.active(frame.request)) return;  // the frame came twice
   const SharedContent& content = *slot->served->content;
   if (content.withdrawn.load(std::memory_order_relaxed))
-    return reject(peer, frame.request, wire::RejectReason::kSourceChanged);
-  const Verdict verdict = judge(content, frame);
-  if (verdict == Verdict::kBadRange) return reject(peer, frame.request, wire::RejectReason::kBadRange);
-  if (verdict == Verdict::kNotHad) return reject(peer, frame.request, wire::RejectReason::kNotHad);
+    return refuse(peer, frame.request, RejectReason::kSourceChanged, Patience::kNotHad);
+  const Verdict verdict = judge(*slot->served, frame);
+  if (verdict == Verdict::kBadRange) return refuse(peer, frame.request, RejectReason::kBadRange, Patience::kBadRange);
+  if (verdict == Verdict::kNotHad) return refuse(peer, frame.request, RejectReason::kNotHad, Patience::kNotHad);
+  const bool spreads = content.spread && table_of(frame) == content::TableId::kChunks;
+  const ChunkIndex chunk(frame.index);
+  if (spreads && content.spread->refuses(shard_.now(), chunk, receiver_number(peer)) &&
+      !peer.uploads.serves_chunk(frame.slot, frame.index))
+    return refuse(peer, frame.request, RejectReason::kSpreading, Patience::kNotHad);
   swarm::UploadRequest request;
   request.id = frame.request;
   request.slot = frame.slot;
@@ -202,20 +243,26 @@ void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
   request.index = frame.index;
   request.offset = frame.offset;
   request.length = frame.length;
-  if (peer.uploads.on_request(request) == swarm::UploadQueue::Answer::kBusy)
-    return reject(peer, frame.request, wire::RejectReason::kBusy);
-  shard_.mark_sending(peer);
+  if (peer.uploads.active_count() >= most_uploads() ||
+      peer.uploads.on_request(request) == swarm::UploadQueue::Answer::kBusy)
+    return refuse(peer, frame.request, RejectReason::kBusy, Patience::kTooMany);
+  peer.patience.on_good();
+  if (spreads) content.spread->on_given(shard_.now(), chunk, receiver_number(peer));
+  shard_.touch(peer);
 }
 
 void Serving::on_cancel(Peer& peer, RequestId request) {
-  peer.uploads.on_cancel(request);
-  say(peer, wire::CancelledFrame{request});
+  const bool active = peer.uploads.on_cancel(request);
+  if (!swarm::mutant(swarm::Mutant::kCancelNotConfirmed)) say(peer, wire::CancelledFrame{request});
+  if (!active && !peer.patience.spend(swarm::Patience::kIdleCancel))
+    shard_.close(peer, wire::CloseCode::kLimit, "too many cancels of nothing");
 }
 
 void Serving::on_have(Peer& peer, const wire::HaveFrame& frame) {
   ServedSlot* slot = peer.served_slot(frame.slot);
   if (slot == nullptr || !frame.complete || slot->completed) return;
   slot->completed = true;
+  if (slot->served->content->spread) slot->served->content->spread->on_receiver_gone();
   TransferState& transfer = *slot->served->content->transfer;
   transfer.completed.fetch_add(1, std::memory_order_relaxed);
   transfer.push({.kind = EventKind::kReceiver,
@@ -224,169 +271,30 @@ void Serving::on_have(Peer& peer, const wire::HaveFrame& frame) {
                  .number = 1});
 }
 
+void Serving::leave(Peer& peer, std::size_t index) {
+  const ServedSlot slot = peer.served[index];
+  const SharedContent& content = *slot.served->content;
+  report_receiver(peer, content, "left", false);
+  if (content.spread && !slot.completed) content.spread->on_receiver_gone();
+  auto& receivers = slot.served->receivers;
+  *std::ranges::find(receivers, peer.self) = receivers.back();
+  receivers.pop_back();
+  peer.uploads.drop_slot(slot.slot);
+  peer.served[index] = peer.served.back();
+  peer.served.pop_back();
+  shard_.touch(peer);
+}
+
 void Serving::on_leave(Peer& peer, ContentSlot slot) {
-  for (std::size_t i = 0; i < peer.served.size(); ++i) {
-    if (peer.served[i].slot != slot) continue;
-    report_receiver(peer, *peer.served[i].served->content, "left", false);
-    peer.uploads.drop_slot(slot);
-    peer.served[i] = peer.served.back();
-    peer.served.pop_back();
-    return;
-  }
+  for (std::size_t i = 0; i < peer.served.size(); ++i)
+    if (peer.served[i].slot == slot) return leave(peer, i);
 }
 
 void Serving::on_closed(Peer& peer) {
-  while (!peer.served.empty()) on_leave(peer, peer.served.back().slot);
+  while (!peer.served.empty()) leave(peer, peer.served.size() - 1);
   for (const std::uint16_t slot : peer.ready_blocks) free_block(blocks_.handle_of(slot));
   peer.ready_blocks.clear();
-}
-
-// ---------------------------------------------------------------------------------------------- data out
-
-void Serving::plan_reads(Instant now, Peer& peer) {
-  while (peer.uploads.waiting_bytes() > 0 && pool_.available() && !peer.ready_blocks.full()) {
-    const transport::DataBudget budget = peer.session.data_budget(now);
-    if (budget.payload_per_packet == 0) return;
-    // Enough for what the window takes now, and one train so that the next acknowledgement finds bytes to send.
-    const std::uint64_t train = std::uint64_t{budget.payload_per_packet} * budget.packets_per_train;
-    if (peer.blocks_bytes >= budget.bytes() + train) return;
-    const auto piece = peer.uploads.next_piece(static_cast<std::uint32_t>(train));
-    if (!piece) return;
-    if (start_block(now, peer, *piece)) continue;
-    peer.uploads.on_lost(piece->request.id, piece->offset, piece->length);
-    return;
-  }
-}
-
-bool Serving::start_block(Instant, Peer& peer, const swarm::Piece& piece) {
-  const ServedSlot* slot = peer.served_slot(piece.request.slot);
-  PN_CHECK(slot != nullptr);
-  Served& served = *slot->served;
-  const SharedContent& content = *served.content;
-  Block block;
-  block.peer = peer.self;
-  block.request = piece.request;
-  block.offset = piece.offset;
-  block.length = piece.length;
-  block.slot = pool_.take();
-  const MutableByteSpan buffer = pool_.bytes(block.slot).first(piece.length);
-  if (piece.request.table != content::TableId::kChunks) {
-    PN_CHECK(fill_from_table(content, piece, buffer));
-    const SlabHandle handle = blocks_.emplace(block);
-    peer.ready_blocks.push_back(static_cast<std::uint16_t>(handle.slot));
-    peer.blocks_bytes += piece.length;
-    return true;
-  }
-  block.reading = true;
-  block.served = &served;
-  const SlabHandle handle = blocks_.emplace(block);
-  const bool queued = served.reader && served.reader->read(Shard::read_token(handle), ChunkIndex(piece.request.index),
-                                                           piece.offset, buffer);
-  if (!queued) {
-    pool_.give_back(block.slot);
-    blocks_.erase(handle);
-    return false;
-  }
-  ++served.reads;
-  peer.blocks_bytes += piece.length;
-  return true;
-}
-
-bool Serving::fill_from_table(const SharedContent& content, const swarm::Piece& piece, MutableByteSpan out) const {
-  const ManifestView& manifest = content.manifest;
-  if (piece.request.table == content::TableId::kManifest) {
-    if (std::uint64_t{piece.offset} + piece.length > manifest.core_bytes.size()) return false;
-    std::ranges::copy(manifest.core_bytes.subspan(piece.offset, piece.length), out.begin());
-    return true;
-  }
-  const content::PageTable& table = *manifest.table(piece.request.table);
-  ByteArray<content::kMaxPageReplyBytes> reply;
-  const std::uint32_t length = table.write_reply(piece.request.index, reply);
-  if (std::uint64_t{piece.offset} + piece.length > length) return false;
-  std::ranges::copy(ByteSpan(reply).subspan(piece.offset, piece.length), out.begin());
-  return true;
-}
-
-void Serving::free_block(SlabHandle handle) {
-  Block* block = blocks_.get(handle);
-  PN_CHECK(block != nullptr);
-  if (Peer* peer = shard_.peer(block->peer)) peer->blocks_bytes -= block->length;
-  pool_.give_back(block->slot);
-  blocks_.erase(handle);
-}
-
-void Serving::on_read(SlabHandle token, std::int64_t result) {
-  const SlabHandle handle = blocks_.handle_of(token.slot);
-  Block* block = blocks_.get(handle);
-  PN_CHECK(block != nullptr && block->reading && (handle.generation & 0xffffff) == token.generation);
-  block->reading = false;
-  --block->served->reads;
-  release_if_unused(*block->served);
-  Peer* peer = shard_.peer(block->peer);
-  if (peer == nullptr || peer->dead || !peer->uploads.active(block->request.id)) {
-    free_block(handle);
-    return;
-  }
-  if (result != static_cast<std::int64_t>(block->length)) {
-    // The file has become shorter, or cannot be read: it is not what was hashed any more.
-    const bool changed = result >= 0 || result == -ESTALE;
-    if (const ServedSlot* slot = peer->served_slot(block->request.slot)) {
-      if (changed) source_changed(*slot->served->content);
-    }
-    peer->uploads.on_cancel(block->request.id);
-    reject(*peer, block->request.id, changed ? wire::RejectReason::kSourceChanged : wire::RejectReason::kIoError);
-    free_block(handle);
-    return;
-  }
-  peer->ready_blocks.push_back(static_cast<std::uint16_t>(handle.slot));
-  shard_.mark_sending(*peer);
-}
-
-void Serving::take_reads() {
-  for (std::size_t i = contents_.size(); i-- > 0;) {  // from behind: the last read of a removed one takes it away
-    PieceReader* reader = contents_[i]->reader.get();
-    if (reader == nullptr) continue;
-    const Served* served = contents_[i].get();
-    while (i < contents_.size() && contents_[i].get() == served) {
-      const auto done = reader->take();
-      if (!done) break;
-      shard_.on_read(done->token, done->result);
-    }
-  }
-}
-
-bool Serving::send_train(Instant now, Peer& peer) {
-  while (!peer.ready_blocks.empty()) {
-    const SlabHandle handle = blocks_.handle_of(peer.ready_blocks[0]);
-    Block& block = *blocks_.get(handle);
-    const bool active = peer.uploads.active(block.request.id);
-    if (active) {
-      if (!shard_.train_available() || peer.session.data_budget(now).packets == 0) return false;
-      if (!shard_.context().limit_up.ready(now)) return false;
-      const std::uint16_t slot = shard_.take_train();
-      const ByteSpan bytes = pool_.bytes(block.slot).subspan(block.consumed, block.length - block.consumed);
-      transport::DataToSeal data;
-      data.request = block.request.id;
-      data.offset = block.offset + block.consumed;
-      data.file_bytes = bytes;
-      data.last = peer.uploads.waiting_bytes() == 0 && peer.blocks_bytes == block.length;
-      const transport::SealedTrain train = peer.session.seal_data(now, data, shard_.train_bytes(slot));
-      if (train.consumed == 0) {
-        shard_.give_back_train(slot);
-        return false;
-      }
-      shard_.context().limit_up.take(now, train.consumed);
-      shard_.submit_train(slot, peer, train);
-      block.consumed += static_cast<std::uint32_t>(train.consumed);
-      if (const ServedSlot* served = peer.served_slot(block.request.slot))
-        served->served->content->transfer->bytes_sent.fetch_add(train.consumed, std::memory_order_relaxed);
-      if (block.consumed < block.length) return true;
-    }
-    peer.ready_blocks.erase_front();
-    free_block(handle);
-    if (active) return true;
-  }
-  return false;
+  note(peer);
 }
 
 }  // namespace peernet::node

@@ -70,7 +70,6 @@ Shard::Shard(NodeContext& context, std::uint8_t index)
       discovery_(*this),
       transmit_buffer_(kTrainBytes) {
   touched_.reserve(64);
-  sending_.reserve(64);
 }
 
 Shard::~Shard() {
@@ -148,7 +147,7 @@ void Shard::turn() {
   discovery_.work(now_);
   for (const auto& fetch : fetches_)
     if (fetch) fetch->work(now_);
-  serving_.check_sources(now_);
+  serving_.work(now_);
   look_after_peers();
   discovery_.transmit();
   bury_dead_peers();
@@ -157,7 +156,7 @@ void Shard::turn() {
 }
 
 Instant Shard::next_deadline() {
-  Instant next = std::min({timers_.next_deadline(), data_retry_at_, serving_.next_check(), discovery_.next_deadline()});
+  Instant next = std::min({timers_.next_deadline(), data_retry_at_, serving_.next_deadline(), discovery_.next_deadline()});
   for (const auto& fetch : fetches_)
     if (fetch) next = std::min(next, fetch->next_deadline(now_));
   if (stopping_) next = std::min(next, std::max(stop_deadline_, now_ + 1ms));
@@ -217,6 +216,7 @@ transport::SessionConfig Shard::session_config(const Address& remote) {
 Peer* Shard::add_peer(transport::SessionConfig config, std::unique_ptr<crypto::Handshake> handshake) {
   const SlabHandle handle = peers_.emplace(*this, transport::Session(config, std::move(handshake), now_));
   if (!handle) return nullptr;
+  context_.sessions.fetch_add(1, std::memory_order_relaxed);
   Peer& peer = *peers_.get(handle);
   peer.self = handle;
   PN_CHECK(sessions_.insert(config.local_id, handle));
@@ -241,13 +241,6 @@ void Shard::touch(Peer& peer) {
   if (peer.touched) return;
   peer.touched = true;
   touched_.push_back(peer.self);
-}
-
-void Shard::mark_sending(Peer& peer) {
-  touch(peer);
-  if (peer.sending) return;
-  peer.sending = true;
-  sending_.push_back(peer.self);
 }
 
 void Shard::close(Peer& peer, wire::CloseCode code, std::string_view text) {
@@ -294,6 +287,7 @@ void Shard::bury_dead_peers() {
     timers_.cancel(peer->timer);
     sessions_.erase(peer->session.local_id());
     peers_.erase(handle);
+    context_.sessions.fetch_sub(1, std::memory_order_relaxed);
   }
   dead_.clear();
 }

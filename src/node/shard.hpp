@@ -70,8 +70,6 @@ class Shard final : private io::Sink {
   void touch(Peer& peer);
   /// Sends what is due to every touched peer: the end of a turn, or before news that end the process.
   void look_after_peers();
-  /// It has file bytes to send.
-  void mark_sending(Peer& peer);
   /// Says what is queued for it now, not at the end of the turn.
   void flush(Peer& peer) { send_control(peer); }
   void close(Peer& peer, wire::CloseCode code, std::string_view text);
@@ -189,9 +187,8 @@ class Shard final : private io::Sink {
   std::vector<std::unique_ptr<Fetch>> fetches_;
   std::vector<std::byte> transmit_buffer_;
   std::vector<SlabHandle> touched_;
-  std::vector<SlabHandle> sending_;
+  swarm::FairQueue sending_;
   std::vector<SlabHandle> dead_;
-  std::size_t next_sender_ = 0;
   Instant now_;
   Instant data_retry_at_ = Instant::never();
   std::uint32_t half_open_ = 0;

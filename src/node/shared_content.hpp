@@ -13,6 +13,7 @@
 #include "node/content_bytes.hpp"
 #include "node/transfer_state.hpp"
 #include "swarm/have_log.hpp"
+#include "swarm/spread.hpp"
 
 namespace peernet::node {
 
@@ -50,9 +51,10 @@ struct SharedContent {
   std::string name;
   std::shared_ptr<TransferState> transfer;
   ManifestView manifest;
-  const swarm::HaveLog* have = nullptr;  ///< nullptr: every chunk
-  std::shared_ptr<ContentBytes> bytes;   ///< nullptr: nothing can be read yet
-  std::shared_ptr<void> owner;           ///< of what `manifest` points at, where that is not a get
+  const swarm::HaveLog* have = nullptr;   ///< nullptr: every chunk
+  std::shared_ptr<ContentBytes> bytes;    ///< nullptr: nothing can be read yet
+  std::unique_ptr<swarm::Spread> spread;  ///< nullptr: whoever asks is given (a get, which nobody need spread)
+  std::shared_ptr<void> owner;            ///< of what `manifest` points at, where that is not a get
 
   /// The bytes are no longer what was hashed. Set once by whichever shard notices; every shard looks at it when it is
   /// about to read, so relaxed is enough: a read that races with it is caught by the receiver's verification.

@@ -204,6 +204,7 @@ void NodeImpl::serve(const ShareJob& job, const std::shared_ptr<SharedContent>& 
   const std::shared_ptr<TransferState>& transfer = job.transfer;
   content->transfer = transfer;
   content->swarm = crypto::swarm_id(content->key, content->id);
+  content->spread = std::make_unique<swarm::Spread>(content->manifest.core->chunk_count);
   transfer->set_name(content->name);
   transfer->bytes_total.store(content->manifest.core->payload_bytes, std::memory_order_relaxed);
   transfer->bytes_done.store(content->manifest.core->payload_bytes, std::memory_order_relaxed);

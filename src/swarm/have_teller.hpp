@@ -34,6 +34,8 @@ class HaveTeller {
   std::optional<HaveNews> next(Instant now, const HaveLog& log) const;
   /// What next() has just returned is queued.
   void on_queued(Instant now, const HaveLog& log, const HaveNews& news);
+  /// "Complete" is queued, without a log that would say so.
+  void on_complete() { state_ = State::kDone; }
   /// When next() has something to say; never() if the log has nothing new.
   Instant next_deadline(const HaveLog& log) const;
   /// Everything was told: nothing comes any more.

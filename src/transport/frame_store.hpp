@@ -33,6 +33,8 @@ class FrameStore {
   bool push(ByteSpan encoded, For whom);
   /// Owner's frames that fit at least, whatever their size up to kSmallBytes.
   std::size_t room() const;
+  /// Frames above kSmallBytes that fit.
+  std::size_t large_room() const { return free_large_count_; }
 
   bool queue_empty() const { return queue_head_ == kNoFrame; }
   /// The frame that goes next; the queue must not be empty.

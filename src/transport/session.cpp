@@ -98,6 +98,10 @@ std::size_t Session::frame_room() const {
   return parts_->frames.room();
 }
 
+std::size_t Session::large_frame_room() const {
+  return parts_->frames.large_room();
+}
+
 DataBudget Session::data_budget(Instant now) const {
   return parts_->data_budget(now);
 }

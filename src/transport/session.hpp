@@ -97,6 +97,8 @@ class Session {
   std::size_t max_frame_bytes() const;
   /// How many more frames send() would take at least.
   std::size_t frame_room() const;
+  /// The same for frames above 64 bytes.
+  std::size_t large_frame_room() const;
 
   // --- out: file bytes ---
 

@@ -27,10 +27,32 @@ constexpr std::array<const char*, kMutants> kNames{"None",
                                                    "ProbeLossShrinksWindow",
                                                    "AcceptOptimisticAck",
                                                    "KeysBeforeFinished"};
+
+constexpr std::size_t kSwarmMutants = static_cast<std::size_t>(swarm::Mutant::kCount);
+constexpr std::array<const char*, kSwarmMutants> kSwarmNames{"None",
+                                                             "NeverRetryAfterTimeout",
+                                                             "EndgameThirdCopy",
+                                                             "ForgetCancelledCredit",
+                                                             "AcceptUnrequestedRange",
+                                                             "HaveNeverForgotten",
+                                                             "CompleteWithMissing",
+                                                             "RarestNeverOpensAgain",
+                                                             "BanHonestOnMixedChunk",
+                                                             "LoserKeepsItsRequest",
+                                                             "SpreadingIsAFailure",
+                                                             "ServeUnwrittenChunk",
+                                                             "HaveCursorSkips",
+                                                             "UploadForgetsLostRange",
+                                                             "SpreadingForever",
+                                                             "CancelNotConfirmed"};
 }  // namespace
 
 const char* name_of(Mutant mutant) {
   return kNames[static_cast<std::size_t>(mutant)];
+}
+
+const char* name_of(swarm::Mutant mutant) {
+  return kSwarmNames[static_cast<std::size_t>(mutant)];
 }
 
 bool select_mutant(const std::string& name) {
@@ -38,6 +60,11 @@ bool select_mutant(const std::string& name) {
   for (std::size_t i = 0; i < kMutants; ++i) {
     if (name != kNames[i]) continue;
     transport::g_mutant = static_cast<Mutant>(i);
+    return true;
+  }
+  for (std::size_t i = 0; i < kSwarmMutants; ++i) {
+    if (name != kSwarmNames[i]) continue;
+    swarm::g_mutant = static_cast<swarm::Mutant>(i);
     return true;
   }
 #endif

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "swarm/mutants.hpp"
 #include "transport/mutants.hpp"
 
 namespace peernet::sim {
@@ -12,5 +13,6 @@ bool select_mutant(const std::string& name);
 
 /// As in --mutant: the enumerator without its k.
 const char* name_of(transport::Mutant mutant);
+const char* name_of(swarm::Mutant mutant);
 
 }  // namespace peernet::sim

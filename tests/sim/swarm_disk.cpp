@@ -15,9 +15,7 @@ SimDisk::SimDisk(Clockwork& clockwork, const SwarmContent& content, std::uint32_
 }
 
 bool SimDisk::fails() {
-  if (profile.fail <= 0 || !rng_.chance(profile.fail)) return false;
-  ++failures_;
-  return true;
+  return profile.fail > 0 && rng_.chance(profile.fail);
 }
 
 void SimDisk::later(Duration takes, Done done, std::int64_t result) {
@@ -137,6 +135,7 @@ void SimDisk::crash(bool power_cut) {
       if (rng_.chance(0.5)) put(w.offset + at, w.bytes.subspan(at, std::min<std::size_t>(kBlock, w.bytes.size() - at)));
   }
   writes_.clear();
+  reads_ = 0;
   if (std::exchange(publishing_, false) && rng_.chance(0.5)) final_name_ = true;
   if (!power_cut) return;
   for (std::size_t block = 0; block < dirty_.size(); ++block) {

@@ -51,7 +51,7 @@ class SimDisk {
 
   /// The process dies; with a power cut, everything that no fsync covered may be gone.
   void crash(bool power_cut);
-  std::uint64_t failures() const { return failures_; }
+  std::uint32_t reads_under_way() const { return reads_; }
 
  private:
   struct Write {
@@ -81,7 +81,7 @@ class SimDisk {
   bool final_name_ = false;
   bool publishing_ = false;
   std::optional<content::ChunkMap> recorded_;
-  std::uint64_t failures_ = 0;
+  std::uint32_t reads_ = 0;
 };
 
 }  // namespace peernet::sim

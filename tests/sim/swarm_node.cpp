@@ -326,7 +326,7 @@ void SwarmNode::lie_about_having() {
 }
 
 void SwarmNode::check_end() {
-  if (plan_.lies.any()) return;
+  if (plan_.lies.any() || disk_.reads_under_way() > 0) return;
   if (shard_->serving().blocks_in_use() != 0) clockwork_.fail(number_, "read blocks are left behind");
 }
 

@@ -15,11 +15,15 @@
 namespace peernet::storage {
 namespace {
 
-constexpr int kAlways = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+/// openat2 refuses flags that mean nothing together, as O_NONBLOCK with O_PATH.
+int completed(int flags) {
+  return flags | O_CLOEXEC | O_NOFOLLOW | ((flags & O_PATH) != 0 ? 0 : O_NOCTTY | O_NONBLOCK);
+}
+
 constexpr int kRaces = 8;  // EAGAIN: something was renamed just then
 
 int open_one(int directory, const char* name, int flags, mode_t mode) {
-  const int fd = ::openat(directory, name, flags | kAlways, mode);
+  const int fd = ::openat(directory, name, completed(flags), mode);
   return fd >= 0 ? fd : -errno;
 }
 
@@ -42,7 +46,7 @@ int open_stepwise(int root, std::string_view path, int flags, mode_t mode) {
 
 int open_two(int root, const char* path, int flags, mode_t mode) {
   struct open_how how{};
-  how.flags = static_cast<unsigned>(flags | kAlways);
+  how.flags = static_cast<unsigned>(completed(flags));
   how.mode = (flags & O_CREAT) != 0 ? mode : 0;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   for (int i = 0;; ++i) {

@@ -60,6 +60,8 @@ struct FileStore::OpenJob {
   std::optional<storage::PartFile> part;
   std::vector<storage::Extent> extents;
   std::optional<storage::PartRecord> record;
+  storage::Fd there;  // the target, if it is this very content
+  std::string path;
 
   std::int64_t fail(const Error& e) {
     error = e;
@@ -85,13 +87,14 @@ struct FileStore::OpenJob {
     return ranges;
   }
 
-  Result<bool> target_is_identical(const storage::Target& target, const storage::TargetInfo& info) const {
+  Result<bool> target_is_identical(const storage::Target& target, const storage::TargetInfo& info) {
     if (info.state != storage::TargetState::kRegular || info.size != options.core.payload_bytes) return false;
-    const storage::Fd fd(::open(target.path().c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.valid()) return false;
+    there = storage::Fd(::open(target.path().c_str(), O_RDONLY | O_CLOEXEC));
+    if (!there.valid()) return false;
+    path = target.path();
     storage::HashOptions hash;
     hash.cancel = &stop;
-    return storage::file_matches(fd.get(), options.core, hash);
+    return storage::file_matches(there.get(), options.core, hash);
   }
 
   std::int64_t run() {
@@ -203,6 +206,10 @@ void FileStore::on_opened(Instant) {
     return;
   }
   if (job->identical) {
+    final_path_ = job->path;
+    auto bytes = std::make_shared<PartBytes>(job->there.get(), options_.core.chunk_bytes);
+    bytes->on_published();
+    if (bytes->valid()) bytes_ = std::move(bytes);
     push({.kind = StoreEvent::Kind::kIdentical});
     return;
   }

@@ -122,11 +122,12 @@ void Fetch::seed_on(Instant now) {
   if (sha256_.complete() && download_->source_count() > 0) leave_sources();
 }
 
-// Nothing more is wanted of them; those that want something of us stay.
+// Nothing more is wanted of them; those that want something of us stay. LEAVE may overtake a JOIN that was lost once:
+// whoever has not answered yet is left when he has.
 void Fetch::leave_sources() {
   shard_->for_each_peer([&](Peer& peer) {
     const auto slot = std::ranges::find(peer.fetches, this, &FetchSlot::fetch);
-    if (slot == peer.fetches.end()) return;
+    if (slot == peer.fetches.end() || !slot->joined) return;
     FetchSlot copy = *slot;
     peer.session.send(wire::LeaveFrame{copy.slot, wire::LeaveReason::kGoodbye});
     drop_source(peer, copy, "");

@@ -49,7 +49,7 @@ class Restart(SwarmProgramTest):
         tracker = self.tracker()
         identity = self.identity('key')
         path = self.make('data', data)
-        words = ('--tracker', tracker, '--identity', identity)
+        words = ('--tracker', f'udp://{tracker}', '--identity', identity)
         share = self.share(path, *words)
         get = self.slow_get(share.link, 'copy', '4M')
         self.killed(share)
@@ -63,7 +63,7 @@ class Restart(SwarmProgramTest):
         tracker = self.tracker()
         identity = self.identity('key')
         path = self.make('data', data)
-        share = self.share(path, '--tracker', tracker, '--identity', identity)
+        share = self.share(path, '--tracker', f'udp://{tracker}', '--identity', identity)
         get = self.slow_get(share.link, 'copy', '4M')
         self.killed(share)
         again = self.start('share', path, '--join', share.link, '--identity', identity, '--listen', '127.0.0.1:0')
@@ -88,7 +88,7 @@ class Crowd(SwarmProgramTest):
     def test_a_crowd_outlives_its_publisher(self):
         data = random_bytes(24 * MIB)
         tracker = self.tracker()
-        share = self.share(self.make('data', data), '--tracker', tracker, '--limit-up', '20M')
+        share = self.share(self.make('data', data), '--tracker', f'udp://{tracker}', '--limit-up', '20M')
         first = self.get(share.link, '-o', 'first', '--progress', 'json')
         slow = [self.slow_get(share.link, f'copy{i}', '3M') for i in range(3)]
         self.ends(first, 0)

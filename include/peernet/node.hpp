@@ -50,8 +50,8 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Hashes the file with all cores (progress: kHashing), then serves it; kLink brings the link.
-  /// Errors at once: kUsage (a folder, a device, options that do not fit together), kLocalIo (not readable).
+  /// Hashes the file or folder with all cores (progress: kHashing), then serves it; kLink brings the link.
+  /// Errors at once: kUsage (a device, options that do not fit together), kLocalIo (not readable).
   /// With trackers the link comes when one has listed the content, with `join` only then; else after 2 s at most.
   Result<Transfer> share(const ShareOptions& options);
   /// Errors at once: kUsage (the link does not parse). All others come as the last event.
@@ -71,7 +71,8 @@ class Node {
 };
 
 /// What a local file or folder would be shared as: hashes it. kUsage: a device, a name that cannot be shared; kLocalIo.
-Result<ContentInfo> describe_path(const std::string& path);
+/// culprit, if given: which file of a folder an error is about.
+Result<ContentInfo> describe_path(const std::string& path, std::string* culprit = nullptr);
 
 /// A fresh identity as the text of an identity file (`peernet keygen`).
 Result<std::string> generate_identity();

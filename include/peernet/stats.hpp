@@ -57,8 +57,10 @@ struct Event {
   EventKind kind = EventKind::kNotice;
   std::string text;
   std::string peer;  ///< address of the source or receiver concerned
+  std::string path;  ///< kError: the file of a folder that it is about, if one is
   std::uint64_t number = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t files = 0;  ///< kStart, kComplete, kDone: of a folder
   double seconds = 0;
   Error error{};
 };

@@ -22,6 +22,8 @@ constexpr std::uint32_t kMinDatagram = 1280;
 constexpr std::uint32_t kMaxDatagram = 65535;
 constexpr unsigned kMaxShards = 8;
 constexpr double kInfoTimeoutSeconds = 10;  // of status, too
+constexpr std::uint32_t kMinPeers = 2;
+constexpr std::uint32_t kMaxPeers = 32768;
 constexpr double kShortestBeat = 0.1;
 constexpr double kLongestBeat = 3600;
 
@@ -34,9 +36,9 @@ std::string in_quotes(std::string_view text) {
 // The words as CLI11 leaves them; conversion to values comes after, so that its messages can be ours.
 struct Words {
   std::vector<std::string> positional;
-  std::vector<std::string> advertise, trackers;
+  std::vector<std::string> advertise, trackers, files;
   std::string listen, io, offload, direct, aead, shards, max_datagram, limit_up, limit_down, identity, state;
-  std::string output, timeout, sync, verify, trust, progress, link_file, against, join, beat;
+  std::string output, timeout, sync, verify, trust, progress, link_file, against, join, beat, seed_after, max_peers;
   bool is_public = false, once = false, overwrite = false, sequential = false, offline = false, json = false,
        quiet = false, verbose = false, help = false;
 };
@@ -55,6 +57,7 @@ void add_engine_options(CLI::App& app, Words& w) {
   text(app, "--max-datagram", w.max_datagram);
   text(app, "--limit-up", w.limit_up);
   text(app, "--limit-down", w.limit_down);
+  text(app, "--max-peers", w.max_peers);
   text(app, "--identity", w.identity);
   text(app, "--state", w.state);
 }
@@ -86,7 +89,9 @@ void add_options(CLI::App& app, std::string_view command, Words& w) {
     text(app, "--sync", w.sync);
     text(app, "--verify", w.verify);
     text(app, "--trust", w.trust);
+    text(app, "--seed-after", w.seed_after);
   }
+  if (command == "get" || command == "info") app.add_option("--files", w.files)->take_all()->allow_extra_args(false);
   if (command == "status") app.add_flag("--json", w.json);
   if (command == "get" || command == "info" || command == "verify" || command == "status")
     text(app, "--timeout", w.timeout);
@@ -197,6 +202,7 @@ void convert_engine(Converter& to, const Words& w, Invocation& out) {
   to.number("--max-datagram", w.max_datagram, kMinDatagram, kMaxDatagram, node.max_datagram);
   to.rate("--limit-up", w.limit_up, node.limit_up);
   to.rate("--limit-down", w.limit_down, node.limit_down);
+  to.number("--max-peers", w.max_peers, kMinPeers, kMaxPeers, node.max_peers);
   node.state_dir = w.state;
   out.identity_file = w.identity;
 }
@@ -263,6 +269,13 @@ void convert_share(Converter& to, const Words& w, Invocation& out) {
   if (!w.beat.empty()) to.complain("--join and --beat do not fit together: the link's trackers have their own");
 }
 
+// Also of info, which lists those files only.
+void convert_files(Converter& to, const Words& w, Invocation& out) {
+  if (std::ranges::any_of(w.files, &std::string::empty))
+    to.complain("--files wants a pattern such as \"*.jpg\" or \"docs/**\"");
+  out.get.files = w.files;
+}
+
 bool looks_like_link(std::string_view word) {
   return word == "-" || word.starts_with('@') || word.starts_with("peernet:");
 }
@@ -273,9 +286,21 @@ void convert_get(Converter& to, const Words& w, Invocation& out) {
   get.output = w.output;
   get.overwrite = w.overwrite;
   get.sequential = w.sequential;
+  convert_files(to, w, out);
+  if (w.seed_after == "forever") {
+    get.seed_after_seconds = -1;
+  } else if (!w.seed_after.empty()) {
+    const auto seconds = parse_seconds(w.seed_after);
+    if (!seconds) return to.complain("--seed-after wants seconds, or forever, not {}", in_quotes(w.seed_after));
+    get.seed_after_seconds = *seconds;
+  }
   out.to_stdout = w.output == "-";
   if (out.to_stdout && w.overwrite)
     to.complain("--overwrite and -o - do not fit together: there is nothing to replace on standard output");
+  if (out.to_stdout && !w.seed_after.empty())
+    to.complain("--seed-after and -o - do not fit together: what went to standard output cannot be served");
+  if (out.to_stdout && !w.files.empty())
+    to.complain("--files and -o - do not fit together: only a single file can go to standard output");
   to.choose<SyncMode>("--sync", w.sync, {{"file", SyncMode::kFile}, {"none", SyncMode::kNone}}, get.sync);
   to.choose<Verify>("--verify", w.verify, {{"xxh3", Verify::kXxh3}, {"sha256", Verify::kSha256}}, get.verify);
   to.choose<bool>("--trust", w.trust, {{"members", true}}, get.trust_members);
@@ -301,6 +326,9 @@ void convert(Converter& to, std::string_view command, const Words& w, Invocation
     if (w.timeout.empty()) out.get.timeout_seconds = kInfoTimeoutSeconds;
     std::string word;
     one_word(to, w, "LINK or PATH", "peernet info LINK, or peernet info PATH", word);
+    convert_files(to, w, out);
+    if (!w.files.empty() && w.offline)
+      to.complain("--files and --offline do not fit together: the link itself does not name the files");
     (looks_like_link(word) ? out.link_word : out.path) = word;
   } else if (command == "verify") {
     out.command = Command::kVerify;

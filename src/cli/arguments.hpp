@@ -37,7 +37,7 @@ struct Invocation {
   ProgressMode progress = ProgressMode::kAuto;
   bool once = false;
   bool offline = false;
-  bool json = false;  ///< status: a document for programs
+  bool json = false;       ///< status: a document for programs
   bool to_stdout = false;  ///< get: -o -
   bool quiet = false;
   bool verbose = false;

@@ -2,6 +2,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <functional>
+
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/printable.hpp"
@@ -24,17 +28,27 @@ std::string target_of(const std::string& output, const std::string& name) {
   return is_folder(output) ? output + "/" + name : output;
 }
 
+// A folder by its own name: "." or "photos/" would mean "into it".
+std::string exact_path(const std::string& path, bool folder) {
+  char* resolved = folder ? ::realpath(path.c_str(), nullptr) : nullptr;
+  const std::string out = resolved != nullptr ? resolved : path;
+  std::free(resolved);
+  return out;
+}
+
 // Failures of which the path is the point.
 bool concerns_target(ErrorCode code) {
   return code == ErrorCode::kLocalIo || code == ErrorCode::kNoSpace || code == ErrorCode::kTargetExists;
 }
 
 // "data.bin: 190.7 MiB in 0.2s, 908 MiB/s, verified".
-std::string closing_line(const Event& done, const Progress& p, const std::string& path) {
+std::string closing_line(const Event& complete, const Progress& p, const std::string& path) {
   const std::uint64_t moved = p.bytes_done - std::min(p.bytes_done, p.bytes_resumed);
-  std::string out =
-      fmt::format("{}: {} in {}", printable(path), format_bytes(done.bytes), format_duration(done.seconds));
-  if (done.seconds >= kShortestRated && moved > 0) out += ", " + format_rate(static_cast<double>(moved) / done.seconds);
+  std::string out = printable(path) + ": ";
+  if (complete.files > 0) out += fmt::format("{}, ", format_files(complete.files));
+  out += fmt::format("{} in {}", format_bytes(complete.bytes), format_duration(complete.seconds));
+  if (complete.seconds >= kShortestRated && moved > 0)
+    out += ", " + format_rate(static_cast<double>(moved) / complete.seconds);
   if (p.bytes_resumed > 0) out += fmt::format(", {} of it from an earlier run", format_bytes(p.bytes_resumed));
   return out + ", verified";
 }
@@ -45,8 +59,10 @@ struct Ended {
   bool already_complete = false;
 };
 
+using OnComplete = std::function<void(const Event&, const Ended&)>;
+
 std::expected<Ended, Failure> transfer_to_end(const Invocation& invocation, GetOptions options, Reporter& reporter,
-                                              Signals& signals) {
+                                              Signals& signals, const OnComplete& on_complete) {
   auto node = start_node(invocation, reporter);
   if (!node) return std::unexpected(node.error());
   auto transfer = (*node)->get(options);
@@ -56,9 +72,13 @@ std::expected<Ended, Failure> transfer_to_end(const Invocation& invocation, GetO
   out.last = follow(*transfer, reporter, [&](Event* event) {
     if (event == nullptr) return;
     if (event->kind == EventKind::kNotice && event->text == kAlreadyComplete) out.already_complete = true;
+    if (event->kind != EventKind::kDone && event->kind != EventKind::kComplete) return;
     // The engine names the file that it put there.
-    if (event->kind == EventKind::kDone && event->text.empty())
-      event->text = target_of(options.output, transfer->progress().name);
+    if (event->text.empty()) event->text = target_of(options.output, transfer->progress().name);
+    if (event->kind == EventKind::kDone) return;
+    console().clear_status();
+    out.progress = transfer->progress();
+    on_complete(*event, out);
   });
   out.progress = transfer->progress();
   report_counters(**node, out.progress, reporter);
@@ -66,12 +86,13 @@ std::expected<Ended, Failure> transfer_to_end(const Invocation& invocation, GetO
 }
 
 Failure failure_of(const Ended& ended, std::string_view path, bool to_stdout = false) {
-  if (to_stdout && ended.last.error.os_error == EPIPE)
-    return {.code = ended.last.error.code, .text = "the reader of the output is gone", .reader_left = true};
-  if (to_stdout) return {.code = ended.last.error.code, .text = printable(ended.last.text)};
-  return {ended.last.error.code, concerns_target(ended.last.error.code)
-                                     ? fmt::format("{} ({})", printable(ended.last.text), printable(path))
-                                     : printable(ended.last.text)};
+  const Event& last = ended.last;
+  if (to_stdout && last.error.os_error == EPIPE)
+    return {.code = last.error.code, .text = "the reader of the output is gone", .reader_left = true};
+  const std::string text = printable(last.text);
+  if (!last.path.empty()) return {.code = last.error.code, .text = fmt::format("{} ({})", text, printable(last.path))};
+  if (to_stdout || !concerns_target(last.error.code)) return {.code = last.error.code, .text = text};
+  return {.code = last.error.code, .text = fmt::format("{} ({})", text, printable(path))};
 }
 
 }  // namespace
@@ -87,15 +108,17 @@ int run_get(const Invocation& invocation) {
   if (invocation.to_stdout && ::isatty(STDOUT_FILENO) == 1)
     return reporter.fail(
         {ErrorCode::kUsage, "-o - writes the bytes to standard output, which is a terminal: redirect it"});
-  const auto ended = transfer_to_end(invocation, std::move(options), reporter, signals);
+  const bool to_stdout = invocation.to_stdout;
+  const auto ended = transfer_to_end(
+      invocation, std::move(options), reporter, signals, [&](const Event& complete, const Ended& so_far) {
+        const std::string path = to_stdout ? so_far.progress.name : complete.text;
+        reporter.notice(so_far.already_complete ? fmt::format("{}: {}", printable(path), kAlreadyComplete)
+                                                : closing_line(complete, so_far.progress, path));
+      });
   if (!ended) return reporter.fail(ended.error());
+  if (ended->last.kind != EventKind::kError) return 0;
   const std::string name = ended->progress.name.empty() ? link->link.name : ended->progress.name;
-  const std::string path = target_of(invocation.get.output, name);
-  if (ended->last.kind == EventKind::kError)
-    return reporter.fail(failure_of(*ended, path, invocation.to_stdout), signals.caught());
-  reporter.notice(ended->already_complete ? fmt::format("{}: {}", printable(path), kAlreadyComplete)
-                                          : closing_line(ended->last, ended->progress, path));
-  return 0;
+  return reporter.fail(failure_of(*ended, target_of(invocation.get.output, name), to_stdout), signals.caught());
 }
 
 int run_verify(const Invocation& invocation) {
@@ -104,16 +127,16 @@ int run_verify(const Invocation& invocation) {
   if (!link) return reporter.fail(link.error());
   // The engine compares what is there; what is not there it would get. So the file must be there first.
   struct stat info{};
-  const Error missing = ::stat(invocation.path.c_str(), &info) != 0 || ::access(invocation.path.c_str(), R_OK) != 0
-                            ? from_errno(errno, "cannot read the file to verify")
-                            : Error{};
-  if (missing.os_error != 0) return reporter.fail(failure(missing, invocation.path));
-  if (!S_ISREG(info.st_mode)) return reporter.fail({ErrorCode::kUsage, "only a regular file can be verified"});
+  const bool absent = ::stat(invocation.path.c_str(), &info) != 0 || ::access(invocation.path.c_str(), R_OK) != 0;
+  if (absent) return reporter.fail(failure(from_errno(errno, "cannot read what is to be verified"), invocation.path));
+  if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+    return reporter.fail({ErrorCode::kUsage, "only regular files and folders can be verified"});
   Signals signals;
   GetOptions options = invocation.get;
   options.link = std::move(link->text);
-  options.output = invocation.path;
-  const auto ended = transfer_to_end(invocation, std::move(options), reporter, signals);
+  options.output = exact_path(invocation.path, S_ISDIR(info.st_mode));
+  const auto ended =
+      transfer_to_end(invocation, std::move(options), reporter, signals, [](const auto&, const auto&) {});
   if (!ended) return reporter.fail(ended.error());
   if (ended->last.error.code == ErrorCode::kTargetExists && ended->last.kind == EventKind::kError)
     return reporter.fail(

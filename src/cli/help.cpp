@@ -18,6 +18,7 @@ Engine:
       --max-datagram BYTES size of the largest IP packet, 1280 to 65535 (default: probed)
       --limit-up R         most bytes per second to send; R is a number with k, M, G (1000) or
       --limit-down R       Ki, Mi, Gi (1024): 100M, 10MiB, 1.5G; --limit-down: to receive
+      --max-peers N        most sessions with other nodes at once (default: 4096 for each thread)
       --identity FILE      key of this node (see peernet keygen; default: a fresh one each time)
       --state DIR          what is remembered between runs (default $XDG_STATE_HOME/peernet)
 )";
@@ -46,11 +47,11 @@ constexpr std::string_view kProgram = R"(usage: peernet COMMAND [OPTIONS]
 
 The fastest verified and encrypted way to move big files between Linux hosts.
 
-  peernet share PATH       share a file and print its link
+  peernet share PATH       share a file or folder and print its link
   peernet get LINK         get what a link names
   peernet info LINK|PATH   show what a link names, or as what a file would be shared
   peernet verify PATH --against LINK
-                           check a file against a link
+                           check a file or folder against a link
   peernet status LINK      show who has which part of it
   peernet keygen -o FILE   make a key by which others recognise this node
   peernet COMMAND --help   all options of a command
@@ -66,15 +67,16 @@ here, 8 disk full, 9 refused (wrong key), 10 the target exists, 11 only a part i
 std::string share_help() {
   return join({R"(usage: peernet share PATH [OPTIONS]
 
-Hashes a file with all cores, serves it until SIGINT or SIGTERM, and prints its link: the only line on standard output.
-Whoever has the link can get the file; keep it secret (or see --public). Each run makes a new key: links of earlier runs
-end with them.
+Hashes a file or folder with all cores, serves it until SIGINT or SIGTERM, and prints its link: the only line on
+standard output. Whoever has the link can get it; keep it secret (or see --public). Each run makes a new key: links of
+earlier runs end with them. Of a folder everything is shared: hidden and empty files, modes, times, symbolic links as
+links (they must not lead out of it); sockets, devices and names with control characters are refused.
 
       --public             no key in the link: whoever knows the content id may get it
       --advertise HOST[:PORT]
                            put this address into the link instead of this host's own; may be repeated
       --link-file FILE     write the link to FILE, too (mode 0600, replaced at once)
-      --once               exit when a receiver has the file complete
+      --once               exit when a receiver has it complete
       --tracker HOST:PORT|none
                            announce it to this tracker (udp://HOST:PORT, too; port 6969 if none is given);
                            may be repeated. Default: this node is the tracker, on its own port; none: no
@@ -98,16 +100,20 @@ peernet share copy.iso --join @link                on another host, which has th
 std::string get_help() {
   return join({R"(usage: peernet get LINK [OPTIONS]
 
-Gets what a link names. Every chunk is verified before it is written. It grows as NAME.part and gets its final name only
-when it is complete; run the same command again to go on after an interruption.
+Gets what a link names. Every chunk is verified before it is written. It grows as NAME.part (a folder's is a folder) and
+gets its final name only when it is complete; run the same command again to go on after an interruption.
 )",
                kLinkWords,
                R"(
-  -o, --output FILE|DIR/   where to put it (default: under its own name, here)
+  -o, --output NAME|DIR/   where to put it (default: under its own name, here)
   -o -                     write a file to standard output, in order, as it comes; everything else goes to
                            standard error. Nothing is kept to go on from
       --overwrite          replace the target if it exists
       --sequential         fetch the chunks in order (a player can open NAME.part while it grows)
+      --files GLOB         of a folder, only these files; may be repeated. "*.jpg" is a name at any depth, "a/*.c" a
+                           path, ** any folders in between; a folder brings all that is in it
+      --seed-after S|forever
+                           others are served while it comes; for so long after that, too (default 0)
       --timeout S          give up after so many seconds without progress (default 60; 0: never)
       --sync file|none     file: on disk before the final name appears (default); none: as cp does
       --verify xxh3|sha256 sha256: check SHA-256 of every chunk too, even from the publisher (default xxh3)
@@ -121,6 +127,7 @@ when it is complete; run the same command again to go on after an interruption.
                R"(
 peernet get peernet:...                 get it here, under its own name
 peernet get @link -o /srv/images/       into a folder, the link comes from a file
+peernet get @link --files "*.pdf"       of a folder, only these
 peernet get @link -o - | zstd -d | ...  into a pipe
 )"});
 }
@@ -128,12 +135,14 @@ peernet get @link -o - | zstd -d | ...  into a pipe
 std::string info_help() {
   return join({R"(usage: peernet info LINK|PATH [OPTIONS]
 
-A link: what it says, and the size as the nodes in it tell (verified by the content id). A file: as what it would be
-shared; PATH is hashed. A file whose name begins with @ or peernet: wants ./ before it.
+A link: what it says, and the size as the nodes in it tell (verified by the content id). A file or folder: as what it
+would be shared; PATH is hashed. A name that begins with @ or peernet: wants ./ before it. With -v a folder's files are
+listed.
 )",
                kLinkWords,
                R"(
       --offline            show only what the link itself says
+      --files GLOB         list these files of a folder (as in peernet get)
       --timeout S          give up after so many seconds without an answer (default 10; 0: never)
 )",
                kProgress,
@@ -145,8 +154,9 @@ shared; PATH is hashed. A file whose name begins with @ or peernet: wants ./ bef
 std::string verify_help() {
   return join({R"(usage: peernet verify PATH --against LINK [OPTIONS]
 
-Checks that a file is what a link names: asks the nodes of the link for the hashes and compares. Exit status 0: it is,
-6: it differs, 7: it is not there or cannot be read.
+Checks that a file or folder is what a link names: asks the nodes of the link for the hashes and compares. A folder must
+hold the same files, no others; modes and times may differ. Exit status 0: it is, 6: it differs, 7: it is not there or
+cannot be read.
 )",
                kLinkWords,
                R"(

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -51,13 +52,34 @@ std::string describe_link(const Link& link) {
   return out;
 }
 
+// Name and size, and the files of a folder where they are wanted.
+void describe_content(std::string& out, const ContentInfo& info, bool list) {
+  field(out, "name", printable(info.name) + (info.folder ? "/" : ""));
+  if (info.folder) {
+    const auto files =
+        static_cast<std::uint64_t>(std::ranges::count(info.entries, ContentEntry::Kind::kFile, &ContentEntry::kind));
+    field(out, "files", fmt::format("{}", files));
+  }
+  size_fields(out, info.bytes, info.chunks);
+  if (!info.folder || !list) return;
+  for (const ContentEntry& entry : info.entries) {
+    out += fmt::format("{:>12}  {}", entry.kind == ContentEntry::Kind::kFile ? format_bytes(entry.bytes) : "",
+                       printable(entry.path));
+    if (entry.kind == ContentEntry::Kind::kFolder) out += '/';
+    if (entry.kind == ContentEntry::Kind::kSymlink) out += " -> " + printable(entry.target);
+    out += '\n';
+  }
+}
+
 int info_of_path(const Invocation& invocation, Reporter& reporter) {
-  const auto info = describe_path(invocation.path);
-  if (!info) return reporter.fail(failure(info.error(), invocation.path));
+  std::string culprit;
+  const auto info = describe_path(invocation.path, &culprit);
+  if (!info) return reporter.fail(failure(info.error(), culprit.empty() ? invocation.path : culprit));
+  if (!invocation.get.files.empty())
+    return reporter.fail({ErrorCode::kUsage, "--files fits a link only: ls lists what is on this host"});
   std::string out;
   field(out, "content", base64url(std::as_bytes(std::span(info->content_id))));
-  field(out, "name", printable(info->name));
-  size_fields(out, info->bytes, info->chunks);
+  describe_content(out, *info, invocation.verbose);
   return print(out, reporter);
 }
 
@@ -76,9 +98,7 @@ int run_info(const Invocation& invocation) {
   Signals signals;
   GetOptions options = invocation.get;
   options.link = std::move(link->text);
-  std::string name = link->link.name;
-  std::uint64_t bytes = 0;
-  std::uint64_t chunks = 0;
+  options.info = std::make_shared<ContentInfo>();
   Event last;
   {
     auto node = start_node(invocation, reporter);
@@ -86,19 +106,19 @@ int run_info(const Invocation& invocation) {
     auto transfer = (*node)->get(options);
     if (!transfer) return reporter.fail(failure(transfer.error()));
     signals.on_first([handle = *transfer]() mutable { handle.cancel(); });
-    last = follow(*transfer, reporter, [&](Event* event) {
-      if (event == nullptr || event->kind != EventKind::kStart) return;
-      name = event->text;
-      bytes = event->bytes;
-      chunks = event->number;
-    });
+    last = follow(*transfer, reporter, [](Event*) {});
     report_counters(**node, transfer->progress(), reporter);
   }
   const bool known = last.kind == EventKind::kDone;
-  field(out, "name", printable(name));
-  if (known) size_fields(out, bytes, chunks);
+  if (known) {
+    describe_content(out, *options.info, invocation.verbose || !options.files.empty());
+  } else {
+    field(out, "name", printable(link->link.name));
+  }
   if (const int status = print(out, reporter); status != 0) return status;
-  return known ? 0 : reporter.fail({last.error.code, printable(last.text)}, signals.caught());
+  if (known) return 0;
+  const std::string about = last.path.empty() ? "" : fmt::format(" ({})", printable(last.path));
+  return reporter.fail({last.error.code, printable(last.text) + about}, signals.caught());
 }
 
 }  // namespace peernet::cli

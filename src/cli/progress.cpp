@@ -49,7 +49,12 @@ std::string details(const Progress& p, double rate, bool sharing) {
     case Phase::kFailed:
       return "failed";
   }
-  if (!sharing) return fmt::format("{} sources {}", amounts(p, rate), p.sources);
+  if (!sharing) {
+    std::string get = fmt::format("{} sources {}", amounts(p, rate), p.sources);
+    if (p.receivers > 0 || p.bytes_sent > 0)
+      get += fmt::format(" receivers {} sent {}", p.receivers, format_bytes(p.bytes_sent));
+    return get;
+  }
   std::string out =
       fmt::format("receivers {} completed {} sent {}", p.receivers, p.completed, format_bytes(p.bytes_sent));
   if (rate > 0) out += " " + format_rate(rate);

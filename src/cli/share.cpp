@@ -99,7 +99,8 @@ int run_share(const Invocation& invocation) {
     return reporter.fail(
         {last.error.code, concerns_swarm(last.error.code)
                               ? printable(last.text)
-                              : fmt::format("{} ({})", printable(last.text), printable(invocation.share.path))});
+                              : fmt::format("{} ({})", printable(last.text),
+                                            printable(last.path.empty() ? invocation.share.path : last.path))});
   if (sharing.satisfied()) return 0;
   return signals.caught() != 0 ? exit_status_of_signal(signals.caught()) : static_cast<int>(ErrorCode::kInterrupted);
 }

@@ -101,6 +101,10 @@ std::string format_part(std::uint64_t done, std::uint64_t total) {
                      scaled.unit);
 }
 
+std::string format_files(std::uint64_t count) {
+  return fmt::format("{} {}", count, count == 1 ? "file" : "files");
+}
+
 std::string format_rate(double bytes_per_second) {
   const Scaled scaled = scale_of(bytes_per_second);
   return fmt::format("{} {}/s", number(bytes_per_second, scaled), scaled.unit);

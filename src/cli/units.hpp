@@ -23,6 +23,8 @@ std::optional<double> parse_seconds(std::string_view text);
 std::string format_bytes(std::uint64_t bytes);
 /// "1.2/2.8 GiB": both in the unit of the total.
 std::string format_part(std::uint64_t done, std::uint64_t total);
+/// "1 file", "12 files".
+std::string format_files(std::uint64_t count);
 /// "940 MiB/s".
 std::string format_rate(double bytes_per_second);
 /// "34ms", "0.4s", "2s", "3m 20s", "5h 03m", "4d 02h".

@@ -21,6 +21,7 @@
 #include "node/send_memory.hpp"
 #include "node/shared_content.hpp"
 #include "node/tracker_troubles.hpp"
+#include "node/tree_plan.hpp"
 #include "node/transfer_state.hpp"
 #include "peernet/config.hpp"
 #include "peernet/link.hpp"
@@ -34,6 +35,7 @@ struct SwarmManifest {
   content::ManifestCore core;
   content::Entry entry;
   content::PageTable entries;
+  std::shared_ptr<const TreePlan> tree;  ///< of a folder; `entry` is empty then
 };
 
 class Fetch final : public TrackerUser {
@@ -185,6 +187,7 @@ class Fetch final : public TrackerUser {
   void begin_tables();
   void want_sha256_page(std::uint32_t page);
   void open_when_ready();
+  bool know_entries();
   bool needs_sha256(swarm::AssemblyIndex assembly) const;
   MutableByteSpan buffer(swarm::AssemblyIndex assembly) const;
 
@@ -208,7 +211,7 @@ class Fetch final : public TrackerUser {
   void complete(Instant now);
   void done();
   void fail(const Error& error);
-  void fail(const Error& error, std::string text);
+  void fail(const Error& error, std::string text, std::string path = {});
   void end_sessions();
 
   Options options_;
@@ -230,7 +233,11 @@ class Fetch final : public TrackerUser {
   std::vector<swarm::AssemblyIndex> waiting_for_sha256_;
 
   std::optional<content::ManifestCore> core_;
-  std::optional<content::Entry> entry_;
+  std::optional<content::Entry> entry_;   // of a file
+  std::shared_ptr<const TreePlan> tree_;  // of a folder
+  std::uint64_t files() const { return tree_ ? tree_->selection.files : 0; }
+  std::vector<std::uint32_t> lengths_;    // of its chunks on the wire; download_ looks at them
+  std::uint64_t wanted_bytes_ = 0;
   content::PageTable entries_, xxh3_, sha256_;
   std::unique_ptr<FetchStore> store_;
 

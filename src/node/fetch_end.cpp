@@ -18,6 +18,7 @@ void Fetch::begin_running() {
 }
 
 void Fetch::report_complete() {
+  if (tree_ && !tree_->whole()) return;  // all that is wanted, not all there is
   for (const Source& source : sources_) {
     Peer* peer = source.peer ? shard_->peer(source.peer) : nullptr;
     if (peer == nullptr) continue;
@@ -74,10 +75,14 @@ void Fetch::take_store_events(Instant now) {
         paused_for_space_ = true;
         break;
       case StoreEvent::Kind::kPublished:
+        if (event->error.what[0] != '\0')
+          transfer.push({.kind = EventKind::kNotice,
+                         .text = "the old folder could not be removed, what is left of it is in " + event->path + ": " +
+                                 describe(event->error)});
         complete(now);
         return;
       case StoreEvent::Kind::kFailed:
-        fail(event->error);
+        fail(event->error, describe(event->error), event->path);
         return;
     }
   }
@@ -121,7 +126,7 @@ void Fetch::fail(const Error& error) {
   fail(error, describe(error));
 }
 
-void Fetch::fail(const Error& error, std::string text) {
+void Fetch::fail(const Error& error, std::string text, std::string path) {
   if (ended()) return;
   stage_ = Stage::kFailed;
   if (store_) store_->stop();
@@ -129,7 +134,8 @@ void Fetch::fail(const Error& error, std::string text) {
   note_sources_at_end();
   end_sessions();
   leave_trackers();
-  options_.transfer->finish({.kind = EventKind::kError, .text = std::move(text), .error = error}, Phase::kFailed);
+  options_.transfer->finish(
+      {.kind = EventKind::kError, .text = std::move(text), .path = std::move(path), .error = error}, Phase::kFailed);
 }
 
 void Fetch::cancel() {
@@ -140,10 +146,13 @@ void Fetch::cancel() {
 // Everything is here, under its final name.
 void Fetch::complete(Instant now) {
   serve_present();
-  options_.transfer->bytes_done.store(core_->payload_bytes, std::memory_order_relaxed);
+  options_.transfer->bytes_done.store(wanted_bytes_, std::memory_order_relaxed);
   seconds_ = static_cast<double>((now - started_).count()) * 1e-9;
-  options_.transfer->push(
-      {.kind = EventKind::kComplete, .text = store_->final_path(), .bytes = core_->payload_bytes, .seconds = seconds_});
+  options_.transfer->push({.kind = EventKind::kComplete,
+                           .text = store_->final_path(),
+                           .bytes = wanted_bytes_,
+                           .files = files(),
+                           .seconds = seconds_});
   if (options_.get.seed_after_seconds != 0 && shared_ && shared_->bytes) return begin_seeding(now);
   done();
 }
@@ -156,7 +165,7 @@ void Fetch::done() {
   if (!seeded) note_sources_at_end();
   end_sessions();
   leave_trackers();
-  Event event{.kind = EventKind::kDone, .bytes = core_->payload_bytes, .seconds = seconds_};
+  Event event{.kind = EventKind::kDone, .bytes = wanted_bytes_, .files = files(), .seconds = seconds_};
   if (store_) event.text = store_->final_path();
   options_.transfer->finish(std::move(event), Phase::kDone);
 }

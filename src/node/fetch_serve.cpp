@@ -45,7 +45,7 @@ void Fetch::serve_bytes() {
 }
 
 void Fetch::serve_chunk(ChunkIndex chunk) {
-  if (!shared_ || !shared_->bytes) return;
+  if (!shared_ || !shared_->bytes || !store_->servable(chunk)) return;
   have_grown_ = have_->add(chunk) || have_grown_;
   pages_to_serve_ = true;
 }

@@ -16,6 +16,7 @@
 namespace peernet::node {
 
 struct NodeContext;
+struct TreePlan;
 
 struct StoreEvent {
   enum class Kind : std::uint8_t {
@@ -34,7 +35,8 @@ struct StoreEvent {
   std::uint16_t slot = 0;
   bool has_slot = false;
   bool good = false;
-  Error error{};
+  Error error{};     ///< kPublished: what of the old target could not be removed, if anything
+  std::string path;  ///< the file that the error is about, if it is one of many
 };
 
 /// What is received and where to; the tables are complete and outlive the store, and so does the layout.
@@ -45,12 +47,11 @@ struct StoreOptions {
   const content::PageTable* entries = nullptr;  ///< verified page by page, not yet decoded
   const content::PageTable* xxh3 = nullptr;
   const content::Layout* layout = nullptr;  ///< of a tree
+  std::shared_ptr<const TreePlan> tree;     ///< of a tree; kept for as long as what was received is served
   std::string output;
   bool overwrite = false;
   bool sync = true;
   std::uint32_t max_buffers = 24;
-  const content::ChunkMap* unwanted = nullptr;  ///< chunks that no selected file needs; nullptr: all are needed
-  std::vector<bool> selected;                   ///< by entry of a tree; empty: all
   int output_fd = -1;                           ///< a stream instead of files, see GetOptions
 };
 
@@ -85,6 +86,8 @@ class FetchStore {
   /// Of the content, what the part holds and is verified.
   virtual std::uint64_t present_bytes() const = 0;
   virtual bool all_written() const = 0;
+  /// May this chunk be announced once it is written or checked? Not if a part of it was left out.
+  virtual bool servable(ChunkIndex) const { return true; }
   /// Chunks of an earlier run still to be read back.
   virtual bool checking() const = 0;
 };

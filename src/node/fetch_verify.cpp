@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "content/merkle.hpp"
+#include "content/tree_chunks.hpp"
 #include "crypto/hash.hpp"
 #include "node/fetch.hpp"
 #include "node/memory_plan.hpp"
@@ -96,10 +97,6 @@ void Fetch::verify_core(AssemblyIndex assembly) {
     return;
   }
   download_->on_verified(assembly);
-  if (core->kind != content::ContentKind::kFile) {
-    fail({ErrorCode::kUsage, 0, "this link is for a folder, and this version can only get single files"});
-    return;
-  }
   core_ = *core;
   begin_tables();
   serve_core(bytes);
@@ -112,6 +109,10 @@ void Fetch::begin_tables() {
   chunks.bytes = core_->chunk_bytes;
   chunks.last_bytes = core_->chunk_count == 0 ? 0 : core_->chunk_span(ChunkIndex(core_->chunk_count - 1));
   chunks.assemblies = assemblies_for(core_->chunk_bytes);
+  if (core_->kind == content::ContentKind::kTree) {  // how much of a chunk is gap, the entries will tell
+    lengths_.assign(core_->chunk_count, core_->chunk_bytes);
+    chunks.lengths = lengths_;
+  }
   download_->begin_chunks(chunks);
   // Buffers of small chunks keep room for a page; those of large ones are a chunk each.
   buffer_stride_ = std::max<std::size_t>(core_->chunk_bytes, 64 * 1024);
@@ -153,30 +154,35 @@ void Fetch::verify_page(AssemblyIndex assembly) {
 void Fetch::open_when_ready() {
   const bool tables_complete = entries_.complete() && (options_.get.metadata_only || xxh3_.complete());
   if (store_ || !core_ || !tables_complete) return;
-  const auto entry = content::decode_single_entry(*core_, entries_.page(0));
-  if (!entry) {
-    fail(entry.error());
-    return;
-  }
-  entry_ = *entry;
+  if (!know_entries()) return;
   stage_ = Stage::kOpening;
+  const std::string name = tree_ ? std::string(tree_->listing.name(0)) : entry_->path;
   TransferState& transfer = *options_.transfer;
-  transfer.set_name(entry_->path);
-  transfer.bytes_total.store(core_->payload_bytes, std::memory_order_relaxed);
-  transfer.push(
-      {.kind = EventKind::kStart, .text = entry_->path, .number = core_->chunk_count, .bytes = core_->payload_bytes});
+  transfer.set_name(name);
+  transfer.bytes_total.store(wanted_bytes_, std::memory_order_relaxed);
+  transfer.push({.kind = EventKind::kStart,
+                 .text = name,
+                 .number = core_->chunk_count,
+                 .bytes = wanted_bytes_,
+                 .files = files()});
   if (options_.get.metadata_only) {
-    if (options_.manifest) *options_.manifest = {*core_, *entry_, std::move(entries_)};
-    options_.transfer->bytes_done.store(core_->payload_bytes, std::memory_order_relaxed);
+    const ContentId& id = options_.link.content_id;
+    if (options_.get.info)
+      *options_.get.info = tree_ ? describe_tree(*core_, id, tree_->listing, &tree_->selection)
+                                 : describe_file(*core_, id, entry_->path);
+    if (options_.manifest) *options_.manifest = {*core_, entry_.value_or(content::Entry{}), std::move(entries_), tree_};
+    options_.transfer->bytes_done.store(wanted_bytes_, std::memory_order_relaxed);
     done();
     return;
   }
   StoreOptions store;
   store.core = *core_;
   store.id = options_.link.content_id;
-  store.name = entry_->path;
+  store.name = name;
   store.entries = &entries_;
   store.xxh3 = &xxh3_;
+  store.layout = tree_ ? &tree_->layout() : nullptr;
+  store.tree = tree_;
   store.output = options_.get.output;
   store.overwrite = options_.get.overwrite;
   store.sync = options_.get.sync == SyncMode::kFile;
@@ -184,6 +190,27 @@ void Fetch::open_when_ready() {
   store.output_fd = options_.get.output_fd;
   store_ = shard_->context().make_store(shard_->context(), shard_->driver(), number_, store);
   store_->open();
+}
+
+// False: the get has failed.
+bool Fetch::know_entries() {
+  wanted_bytes_ = core_->payload_bytes;
+  if (core_->kind == content::ContentKind::kFile) {
+    const auto entry = content::decode_single_entry(*core_, entries_.page(0));
+    if (!entry) return fail(entry.error()), false;
+    entry_ = *entry;
+    if (options_.get.files.empty()) return true;
+    return fail({ErrorCode::kUsage, 0, "the link is for a single file, and --files selects files of a folder"}), false;
+  }
+  auto plan = TreePlan::make(*core_, entries_, options_.get.files);
+  if (!plan) return fail(plan.error().error, describe(plan.error().error), plan.error().path), false;
+  tree_ = std::move(*plan);
+  wanted_bytes_ = tree_->wanted_bytes();
+  if (shared_) shared_->manifest.layout = &tree_->layout();
+  const content::ChunkMap& wanted = tree_->selection.wanted;
+  for (std::uint32_t c = 0; c < core_->chunk_count; ++c) lengths_[c] = tree_->layout().chunk_payload(ChunkIndex(c));
+  for (auto at = wanted.next_clear(ChunkIndex(0)); at; at = wanted.next_clear(*at + 1)) download_->set_unwanted(*at);
+  return true;
 }
 
 bool Fetch::needs_sha256(AssemblyIndex assembly) const {
@@ -207,7 +234,10 @@ void Fetch::verify_chunk(Instant now, AssemblyIndex assembly) {
       want_sha256_page(content::PageTable::sha256_page(chunk));
       return;
     }
-    if (content::chunk_sha256(bytes, content::chunk_tree_height(*core_)) != *expected) {
+    const unsigned height = content::chunk_tree_height(*core_);
+    const Hash256 found = tree_ ? content::tree_chunk_sha256(tree_->layout(), chunk, bytes, height)
+                                : content::chunk_sha256(bytes, height);
+    if (found != *expected) {
       bad_chunk(now, assembly);
       return;
     }

@@ -11,6 +11,7 @@
 #include "node/file_store.hpp"
 #include "node/node_impl.hpp"
 #include "node/stream_store.hpp"
+#include "node/tree_store.hpp"
 #include "storage/state_db.hpp"
 
 namespace peernet::node {
@@ -38,6 +39,7 @@ std::string state_directory(const NodeConfig& config) {
 std::unique_ptr<FetchStore> make_store(NodeContext& context, io::Driver& driver, std::uint32_t number,
                                        const StoreOptions& options) {
   if (options.output_fd >= 0) return std::make_unique<StreamStore>(driver, options);
+  if (options.tree) return std::make_unique<TreeStore>(context, driver, options);
   return std::make_unique<FileStore>(context, driver, number, options);
 }
 
@@ -171,17 +173,12 @@ std::vector<Counter> Node::counters() const {
   return impl_->counters();
 }
 
-Result<ContentInfo> describe_path(const std::string& path) {
+Result<ContentInfo> describe_path(const std::string& path, std::string* culprit) {
   if (auto ok = node::check_shareable(path); !ok) return std::unexpected(ok.error());
-  const auto file = storage::hash_file(path, {});
-  if (!file) return std::unexpected(file.error());
-  ContentInfo info;
-  info.content_id.assign(reinterpret_cast<const char*>(file->id.data()), file->id.size());
-  info.name = file->entry.path;
-  info.bytes = file->core.payload_bytes;
-  info.chunk_bytes = file->core.chunk_bytes;
-  info.chunks = file->core.chunk_count;
-  return info;
+  const auto local = node::LocalContent::hash(path, {});
+  if (local) return local->describe();
+  if (culprit != nullptr) *culprit = local.error().path;
+  return std::unexpected(local.error().error);
 }
 
 Result<std::string> generate_identity() {

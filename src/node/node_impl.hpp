@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/socket_group.hpp"
+#include "node/local_content.hpp"
 #include "node/shard.hpp"
 #include "node/shared_content.hpp"
 #include "peernet/link.hpp"
@@ -20,9 +21,6 @@ namespace peernet::node {
 inline Error usage_error(const char* what) {
   return {ErrorCode::kUsage, 0, what};
 }
-
-/// A regular file that can be read: told apart early, so that the words fit.
-Result<void> check_shareable(const std::string& path);
 
 class NodeImpl {
  public:
@@ -50,7 +48,7 @@ class NodeImpl {
   // sharing.cpp
   void hash_and_serve(const ShareJob& job);
   void join_and_serve(const ShareJob& job);
-  Result<storage::SharedFile> hash_for_join(const ShareJob& job, JoinCheck& check);
+  content::PathResult<LocalContent> hash_for_join(const ShareJob& job, JoinCheck& check);
   void serve(const ShareJob& job, const std::shared_ptr<SharedContent>& content);
   void publish(const ShareJob& job, const std::shared_ptr<SharedContent>& content);
   void withdraw_changed(const std::shared_ptr<SharedContent>& content);

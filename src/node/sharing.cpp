@@ -1,12 +1,11 @@
-// Shares, from the door to the shards: a file is hashed (or compared with what a link names), then served and
+// Shares, from the door to the shards: a file or folder is hashed (or compared with what a link names), then served and
 // published.
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <latch>
 
 #include "io/address_text.hpp"
+#include "node/local_content.hpp"
 #include "node/node_impl.hpp"
 #include "node/publication.hpp"
 
@@ -36,38 +35,12 @@ Result<void> check_options(const ShareOptions& options) {
   return {};
 }
 
-void fail(TransferState& transfer, const Error& error) {
-  transfer.finish({.kind = EventKind::kError, .text = describe(error), .error = error}, Phase::kFailed);
-}
-
-std::shared_ptr<SharedContent> content_of(storage::SharedFile&& hashed) {
-  const auto bytes = std::make_shared<SharedFileBytes>(std::move(hashed));
-  const storage::SharedFile& file = bytes->file;
-  auto content = std::make_shared<SharedContent>();
-  content->id = file.id;
-  content->name = file.entry.path;
-  content->manifest = {.core = &file.core,
-                       .core_bytes = file.core_bytes,
-                       .entries = &file.entries,
-                       .xxh3 = &file.xxh3,
-                       .sha256 = &file.sha256};
-  content->bytes = bytes;
-  content->owner = bytes;
-  return content;
+void fail(TransferState& transfer, const content::PathError& error) {
+  transfer.finish({.kind = EventKind::kError, .text = describe(error.error), .path = error.path, .error = error.error},
+                  Phase::kFailed);
 }
 
 }  // namespace
-
-Result<void> check_shareable(const std::string& path) {
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) return std::unexpected(from_errno(errno, "cannot open the file to share"));
-  if (S_ISDIR(info.st_mode))
-    return std::unexpected(
-        usage_error("this is a folder: this version shares single files only (pack it with tar for now)"));
-  if (!S_ISREG(info.st_mode)) return std::unexpected(usage_error("only regular files can be shared"));
-  if (::access(path.c_str(), R_OK) != 0) return std::unexpected(from_errno(errno, "cannot open the file to share"));
-  return {};
-}
 
 Result<Transfer> NodeImpl::share(const ShareOptions& options) {
   if (auto ok = check_options(options); !ok) return std::unexpected(ok.error());
@@ -98,9 +71,9 @@ void NodeImpl::hash_and_serve(const ShareJob& job) {
     transfer.bytes_done.store(done, std::memory_order_relaxed);
     transfer.bytes_total.store(total, std::memory_order_relaxed);
   };
-  auto file = storage::hash_file(job.options.path, hashing);
-  if (!file) return fail(transfer, file.error());
-  const std::shared_ptr<SharedContent> content = content_of(std::move(*file));
+  auto local = LocalContent::hash(job.options.path, hashing);
+  if (!local) return fail(transfer, local.error());
+  const std::shared_ptr<SharedContent> content = std::move(*local).share();
   if (!job.options.is_public) {
     io::SystemRandom random;
     content->key.emplace();
@@ -109,7 +82,7 @@ void NodeImpl::hash_and_serve(const ShareJob& job) {
   serve(job, content);
 }
 
-// The manifest comes from the swarm while the file is hashed; whichever says first that they do not fit ends both.
+// The manifest comes from the swarm while the content is hashed; whichever says first that they do not fit ends both.
 struct NodeImpl::JoinCheck {
   std::atomic<bool> stop{false};  // hashing
   std::shared_ptr<TransferState> asking = std::make_shared<TransferState>();
@@ -129,45 +102,33 @@ struct NodeImpl::JoinCheck {
   bool known() const { return last && last->kind == EventKind::kDone; }
 };
 
-namespace {
-
-constexpr Error kOtherSize{ErrorCode::kIntegrity, 0, "the file is not the content of the link: its size differs"};
-constexpr Error kOtherBytes{ErrorCode::kIntegrity, 0, "the file is not the content of the link: its contents differ"};
-
-Result<void> compare(const content::ManifestCore& ours, const content::ManifestCore& theirs) {
-  if (ours.total_bytes != theirs.total_bytes) return std::unexpected(kOtherSize);
-  if (ours.xxh3_root != theirs.xxh3_root || ours.sha256_root != theirs.sha256_root) return std::unexpected(kOtherBytes);
-  return {};
-}
-
-}  // namespace
-
-Result<storage::SharedFile> NodeImpl::hash_for_join(const ShareJob& job, JoinCheck& check) {
+content::PathResult<LocalContent> NodeImpl::hash_for_join(const ShareJob& job, JoinCheck& check) {
   TransferState& transfer = *job.transfer;
-  std::optional<Error> differs;
+  bool differs = false;
   storage::HashOptions hashing;
   hashing.cancel = &check.stop;
   hashing.on_progress = [&](std::uint64_t done, std::uint64_t total) {
     transfer.bytes_done.store(done, std::memory_order_relaxed);
     transfer.bytes_total.store(total, std::memory_order_relaxed);
     check.poll(transfer, std::chrono::milliseconds(0));
-    if (check.known() && check.manifest->core.total_bytes != total) differs = kOtherSize;
+    if (check.known() && check.manifest->core.payload_bytes != total) differs = true;
     if (differs || check.failed()) check.stop = true;
   };
-  auto file = storage::hash_file(job.options.path, hashing);
-  if (differs) return std::unexpected(*differs);
-  if (!file && !check.failed()) return file;
+  auto local = LocalContent::hash(job.options.path, hashing);
+  if (differs)
+    return content::path_error({ErrorCode::kIntegrity, 0, "this is not the content of the link: its size differs"}, {});
+  if (!local && !check.failed()) return local;
   while (!check.last) check.poll(transfer, std::chrono::milliseconds(1000));
-  if (check.failed()) return std::unexpected(check.last->error);
-  if (!file) return file;
+  if (check.failed()) return content::path_error(check.last->error, {});
+  if (!local) return local;
   const content::ManifestCore& core = check.manifest->core;
-  if (file->core.total_bytes == core.total_bytes && file->core.chunk_bytes != core.chunk_bytes) {
+  if (local->core().total_bytes == core.total_bytes && local->core().chunk_bytes != core.chunk_bytes) {
     hashing.chunk_bytes = core.chunk_bytes;  // the publisher has cut it otherwise
-    file = storage::hash_file(job.options.path, hashing);
-    if (!file) return file;
+    local = LocalContent::hash(job.options.path, hashing);
+    if (!local) return local;
   }
-  if (auto ok = compare(file->core, core); !ok) return std::unexpected(ok.error());
-  return file;
+  if (auto same = local->compare(*check.manifest); !same) return std::unexpected(std::move(same.error()));
+  return local;
 }
 
 void NodeImpl::join_and_serve(const ShareJob& job) {
@@ -180,20 +141,13 @@ void NodeImpl::join_and_serve(const ShareJob& job) {
     check->stop = true;
     check->asking->cancel();
   });
-  auto file = hash_for_join(job, *check);
+  auto local = hash_for_join(job, *check);
   check->asking->cancel();  // if it has not ended
-  if (!file) {
-    if (!check->failed() || file.error() != check->last->error) return fail(*job.transfer, file.error());
+  if (!local) {
+    if (!check->failed() || local.error().error != check->last->error) return fail(*job.transfer, local.error());
     return job.transfer->finish(std::move(*check->last), Phase::kFailed);  // its text says more
   }
-  // Name, mode and time are the publisher's, or the content id would be another.
-  SwarmManifest& manifest = *check->manifest;
-  file->id = job.join->content_id;
-  file->core = manifest.core;
-  file->core_bytes = content::encode_manifest(manifest.core);
-  file->entry = std::move(manifest.entry);
-  file->entries = std::move(manifest.entries);
-  const std::shared_ptr<SharedContent> content = content_of(std::move(*file));
+  const std::shared_ptr<SharedContent> content = std::move(*local).share_as(std::move(*check->manifest));
   content->key = job.join->swarm_key;
   serve(job, content);
 }
@@ -267,7 +221,11 @@ void NodeImpl::withdraw_changed(const std::shared_ptr<SharedContent>& content) {
       s.discovery().withdraw(*content);
       s.look_after_peers();
       if (left->fetch_sub(1) != 1) return;
-      fail(*content->transfer, {ErrorCode::kIntegrity, 0, "the shared file has changed; it is no longer served"});
+      const bool folder = content->manifest.core->kind == content::ContentKind::kTree;
+      fail(*content->transfer, {{ErrorCode::kIntegrity, 0,
+                                 folder ? "a file of the shared folder has changed; it is no longer served"
+                                        : "the shared file has changed; it is no longer served"},
+                                {}});
     });
 }
 

@@ -44,6 +44,15 @@ def transfer(bench, table, case, sources, getters, watched=None):
     return samples
 
 
+def transfer_watched(bench, table, case, sources, getter, rate):
+    """From sources by name whose uplinks have that rate. False if it has failed."""
+    watched = {name: source.process for name, source in sources.items()} if bench.options.timeline else None
+    samples = transfer(bench, table, case, list(sources.values()), [getter], watched)
+    if samples:
+        print(case + ':', *timeline(getter, samples, rate, list(sources)), sep='\n')
+    return samples is not None
+
+
 def ready(sources):
     for source in sources:
         source.cpu_before = source.cpu()
@@ -58,12 +67,8 @@ def many_sources(bench, table):
             first = bench.share(lab.hosts[names[0]])
             sources = ready([first] + [bench.share(lab.hosts[name], join=first) for name in names[1:]])
             getter = bench.get(lab.hosts['r'], first.link)
-            watched = dict(zip(names, (source.process for source in sources))) if bench.options.timeline else None
-            samples = transfer(bench, table, f'sources {count}', sources, [getter], watched)
-            if samples is None:
+            if not transfer_watched(bench, table, f'sources {count}', dict(zip(names, sources)), getter, rate):
                 continue
-            if watched:
-                print(f'{count} sources:', *timeline(getter, samples, rate, names), sep='\n')
             table.figure(f'sources {count}', 'size / (N x rate x wall)', bench.size * 8 / (count * rate * getter.wall), 0.90)
 
 
@@ -91,12 +96,14 @@ def latency(bench, table):
     round_trips = (0.001, 0.005, 0.05, 0.2)
     names = [f's{rtt * 1000:g}ms' for rtt in round_trips]
     for case, receiver in (('latency unshaped', Link()), ('latency narrow', Link(down=Shape(rate=rate)))):
-        links = {name: Link(up=Shape(rate=rate, delay=rtt / 2), down=Shape(delay=rtt / 2)) for name, rtt in zip(names, round_trips)}
+        # Each uplink's queue holds a round trip's worth, as routers are sized, and no less than those of the other scenarios.
+        links = {name: Link(up=Shape(rate=rate, delay=rtt / 2, queue=int(rate / 8 * max(rtt, netlab.QUEUE_SECONDS))),
+                            down=Shape(delay=rtt / 2)) for name, rtt in zip(names, round_trips)}
         with bench.lab({'r': receiver, **links}) as lab:
             first = bench.share(lab.hosts[names[0]])
             sources = ready([first] + [bench.share(lab.hosts[name], join=first) for name in names[1:]])
             getter = bench.get(lab.hosts['r'], first.link)
-            if transfer(bench, table, case, sources, [getter]) is None:
+            if not transfer_watched(bench, table, case, dict(zip(names, sources)), getter, rate):
                 continue
             given = getter.bytes_by_source()
             for name in names:
@@ -213,7 +220,7 @@ def parse(argv):
     parser.add_argument('--runs', type=int, default=5)
     parser.add_argument('--size', type=size_of, default=size_of('200M'))
     parser.add_argument('--counts', type=lambda text: [int(n) for n in text.split(',')], help='of sources or receivers, instead of all')
-    parser.add_argument('--timeline', action='store_true', help='sources: also when each one sent (disturbs a little)')
+    parser.add_argument('--timeline', action='store_true', help='sources and latency: also when each one sent (disturbs a little)')
     parser.add_argument('--build', default=os.path.join(ROOT, 'build/release'), help='the build directory')
     parser.add_argument('--peernet', help='the program to measure (default: the one in --build)')
     parser.add_argument('--dir', default='/dev/shm', help='where files are written: a tmpfs')

@@ -259,4 +259,7 @@ def timeline(getter, samples, rate, names):
         before, after = begin * rate / 8, (getter.wall - last) * rate / 8
         lines.append(f'  {name}: sends from {begin * 1000:.0f} to {last * 1000:.0f} ms; of its link {100 * sent / whole:.1f} % used, {100 * before / whole:.1f} % lost '
                      f'before, {100 * after / whole:.1f} % after, {100 * (whole - sent - before - after) / whole:.1f} % between; middle at {100 * middle:.1f} %')
+        step = max(getter.wall / 20, 0.05)
+        curve = [next((n for at, n in track if at >= i * step), track[-1][1]) for i in range(int(getter.wall / step) + 1)]
+        lines.append(f'    % of its link in each {step * 1000:.0f} ms: ' + ' '.join(f'{800 * (b - a) / (rate * step):.0f}' for a, b in zip(curve, curve[1:])))
     return lines

@@ -9,6 +9,6 @@
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return peernet::sim::run_main({peernet::sim::pair_suite(), peernet::sim::swarm_suite()}, arguments,
-                                peernet::sim::select_mutant);
+  return peernet::sim::run_main({peernet::sim::pair_suite(), peernet::sim::swarm_suite(), peernet::sim::crowd_suite()},
+                                arguments, peernet::sim::select_mutant);
 }

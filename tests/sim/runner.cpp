@@ -145,7 +145,7 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
       if (word == "--first") out.first = *value;
       if (word == "--seeds") out.seeds = *value;
       if (word == "--seed") out.only = *value;
-      if (word == "--nodes") out.nodes = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(*value, 2, 200));
+      if (word == "--nodes") out.nodes = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(*value, 1, 4000));
       if (word == "--jobs") out.jobs = static_cast<unsigned>(std::clamp<std::uint64_t>(*value, 1, 64));
     }
   }

@@ -135,7 +135,6 @@ void SimDisk::crash(bool power_cut) {
       if (rng_.chance(0.5)) put(w.offset + at, w.bytes.subspan(at, std::min<std::size_t>(kBlock, w.bytes.size() - at)));
   }
   writes_.clear();
-  reads_ = 0;
   if (std::exchange(publishing_, false) && rng_.chance(0.5)) final_name_ = true;
   if (!power_cut) return;
   for (std::size_t block = 0; block < dirty_.size(); ++block) {

@@ -51,7 +51,6 @@ class SimDisk {
 
   /// The process dies; with a power cut, everything that no fsync covered may be gone.
   void crash(bool power_cut);
-  std::uint32_t reads_under_way() const { return reads_; }
 
  private:
   struct Write {
@@ -81,7 +80,6 @@ class SimDisk {
   bool final_name_ = false;
   bool publishing_ = false;
   std::optional<content::ChunkMap> recorded_;
-  std::uint32_t reads_ = 0;
 };
 
 }  // namespace peernet::sim

@@ -108,6 +108,7 @@ void SwarmNode::get(const peernet::Link& link) {
   node::Fetch::Options options;
   options.get.timeout_seconds = 0;
   options.get.trust_members = settings_.trust_members;
+  options.get.seed_after_seconds = plan_.seeds_after ? -1 : 0;
   options.link = link;
   for (const std::string& peer : link.peers) options.addresses.push_back(*io::parse_address(peer));
   options.transfer = transfer_;
@@ -131,6 +132,7 @@ void SwarmNode::crash(bool power_cut) {
   ++wake_up_;
   wake_at_ = Instant::never();
   announced_checked_ = 0;
+  reads_ = 0;
 }
 
 void SwarmNode::leave() {
@@ -168,6 +170,7 @@ void SwarmNode::wake() {
 
 void SwarmNode::read_ended(io::OpToken token, std::int64_t result) {
   if (!running()) return;
+  --reads_;
   driver_->file_done(token, result);
   schedule(clockwork_.now() + plan_.batch_window / 4);
 }
@@ -188,6 +191,7 @@ void SwarmNode::turn(std::uint64_t wake_up) {
 void SwarmNode::after_turn() {
   take_events();
   if (!running()) return;
+  check_done();
   if (plan_.honest()) check_announced();
   if (++turns_ % kCheckEvery == 0) {
     if (const node::Fetch* f = fetch()) f->download().check_invariants();
@@ -228,7 +232,8 @@ void SwarmNode::get_ended(const Event& event) {
   duplicate_bytes_ += transfer_->bytes_duplicate.load();
   transfer_.reset();
   if (leaving_) return;
-  if (event.kind == EventKind::kError) {  // somebody types the command again
+  if (event.kind == EventKind::kError && done_) return;  // while it served on
+  if (event.kind == EventKind::kError) {                 // somebody types the command again
     ++failed_gets_;
     clockwork_.say(number_, "get failed: " + event.text);
     const Duration pause = drawn(rng_, 500ms, 3s);
@@ -239,15 +244,22 @@ void SwarmNode::get_ended(const Event& event) {
     });
     return;
   }
+  check_done();
+  if (!done_) clockwork_.fail(number_, "done without the final name");
+  if (plan_.serves_after) serve(link_, host_bytes(*this, false, plan_.lies));
+  if (plan_.leaves_after) leave();
+}
+
+// The final name is there.
+void SwarmNode::check_done() {
+  if (done_ || plan_.role != Role::kGetter || !disk_.final_name()) return;
+  done_ = true;
+  done_at_ = clockwork_.now();
   clockwork_.say(number_, "is done");
   clockwork_.trace.add(number_);
   clockwork_.trace.add(clockwork_.now());
-  if (!disk_.final_name()) clockwork_.fail(number_, "done without the final name");
   for (std::uint32_t c = 0; c < content_.chunks(); ++c)
     if (!disk_.chunk_is_right(ChunkIndex(c))) clockwork_.fail(number_, "done, and a chunk is not the content's");
-  done_ = true;
-  if (plan_.serves_after) serve(link_, host_bytes(*this, false, plan_.lies));
-  if (plan_.leaves_after) leave();
 }
 
 // Announced means verified and written: what is announced comes from this log.
@@ -326,7 +338,7 @@ void SwarmNode::lie_about_having() {
 }
 
 void SwarmNode::check_end() {
-  if (plan_.lies.any() || disk_.reads_under_way() > 0) return;
+  if (plan_.lies.any() || reads_ > 0 || driver_->has_news()) return;
   if (shard_->serving().blocks_in_use() != 0) clockwork_.fail(number_, "read blocks are left behind");
 }
 

@@ -33,7 +33,8 @@ struct NodePlan {
   Duration lateness = 50us;  ///< a wake-up is late by up to this
   Duration batch_window = 100us;
   std::int64_t drift_ppm = 0;
-  bool serves_after = false;  ///< a getter that is done serves what it has
+  bool serves_after = false;  ///< a getter that is done serves what it has: a share of its own
+  bool seeds_after = false;   ///< or the get goes on serving
   bool leaves_after = false;  ///< or leaves altogether
   std::uint32_t max_datagram = 1500;
 
@@ -85,6 +86,7 @@ class SwarmNode final : public StoreHost {
   const NodePlan& plan() const { return plan_; }
   NodePlan& plan() { return plan_; }
   bool done() const { return done_; }
+  Instant done_at() const { return done_at_; }
   node::Shard* shard() { return shard_.get(); }
   node::Fetch* fetch() { return shard_ ? shard_->fetch(0) : nullptr; }
   std::uint32_t present_chunks() const;
@@ -108,6 +110,7 @@ class SwarmNode final : public StoreHost {
   Clockwork& clockwork() override { return clockwork_; }
   std::uint32_t number() const override { return number_; }
   void wake() override;
+  void read_begun() override { ++reads_; }
   void read_ended(io::OpToken token, std::int64_t result) override;
 
  private:
@@ -117,6 +120,7 @@ class SwarmNode final : public StoreHost {
   void after_turn();
   void take_events();
   void get_ended(const Event& event);
+  void check_done();
   void check_announced();
 
   Clockwork& clockwork_;
@@ -146,7 +150,9 @@ class SwarmNode final : public StoreHost {
   std::uint32_t idle_turns_ = 0;
   std::uint32_t turns_ = 0;
   std::uint32_t announced_checked_ = 0;
+  std::uint32_t reads_ = 0;  // of the serving half, under way
   bool done_ = false;
+  Instant done_at_;
   bool leaving_ = false;
   std::uint32_t failed_gets_ = 0;
   std::uint64_t received_bytes_ = 0, duplicate_bytes_ = 0, socket_drops_ = 0;

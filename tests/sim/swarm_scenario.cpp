@@ -163,7 +163,8 @@ SwarmScenario draw_swarm(std::uint64_t seed, std::uint32_t nodes) {
     }
     if (liars && plan.role == Role::kGetter && n > 1 && rng.chance(0.1)) plan.false_have = true;
     plan.serves_after = rng.chance(0.5);
-    plan.leaves_after = !plan.serves_after && rng.chance(0.3);
+    plan.seeds_after = !plan.serves_after && rng.chance(0.5);
+    plan.leaves_after = !plan.serves_after && !plan.seeds_after && rng.chance(0.6);
     plan.max_datagram = mtu;
     plan.up.mtu = plan.down.mtu = rng.chance(0.1) ? 1500 : mtu;
     if (rng.chance(0.7)) hurt_link(rng, plan.up);
@@ -190,6 +191,25 @@ SwarmScenario calm_swarm(std::uint64_t seed, std::uint32_t getters, std::uint64_
     plan.role = n == 0 ? Role::kPublisher : Role::kGetter;
     plan.up = quiet_link(12'500'000, 5ms);
     plan.down = quiet_link(12'500'000, 1ms);
+    s.nodes.push_back(plan);
+  }
+  return s;
+}
+
+SwarmScenario crowd(std::uint64_t seed, std::uint32_t getters) {
+  SwarmScenario s;
+  s.seed = seed;
+  s.content_bytes = 4 << 20;
+  s.trackers = 1;
+  s.hurt_for = 1ms;
+  s.settings.beat_seconds = 5;
+  name_trackers(s);
+  for (std::uint32_t n = 0; n <= getters; ++n) {
+    NodePlan plan;
+    plan.role = n == 0 ? Role::kPublisher : Role::kGetter;
+    plan.up = plan.down = quiet_link(kCrowdRate, 5ms);
+    plan.up.mtu = plan.down.mtu = plan.max_datagram = 4000;
+    plan.seeds_after = true;
     s.nodes.push_back(plan);
   }
   return s;

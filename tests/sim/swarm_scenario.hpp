@@ -56,4 +56,9 @@ SwarmScenario draw_swarm(std::uint64_t seed, std::uint32_t nodes);
 /// Equal hosts of 100 Mbit/s at 5 ms, nothing happens to them.
 SwarmScenario calm_swarm(std::uint64_t seed, std::uint32_t getters, std::uint64_t content_bytes);
 
+/// One publisher and a crowd that begins all at once, every link 10 Mbit/s each way: how long until the last one is
+/// done?
+SwarmScenario crowd(std::uint64_t seed, std::uint32_t getters);
+inline constexpr std::uint64_t kCrowdRate = 1'250'000;
+
 }  // namespace peernet::sim

@@ -187,6 +187,7 @@ class HostReader final : public node::PieceReader {
   HostReader(StoreHost& host, bool whole, const Lies& lies) : host_(host), whole_(whole), lies_(lies) {}
 
   bool read(io::OpToken token, ChunkIndex chunk, std::uint32_t offset, MutableByteSpan into) override {
+    host_.read_begun();
     const std::uint64_t at = host_.content().core().chunk_start(chunk) + offset;
     if (is(lies_.stall, chunk, 1)) return true;  // its read block is gone for good: the liar's own loss
     if (is(lies_.refuse, chunk, 2)) {

@@ -24,6 +24,7 @@ class StoreHost {
   virtual std::uint32_t number() const = 0;
   /// Something completed: the node is to be turned soon.
   virtual void wake() = 0;
+  virtual void read_begun() = 0;
   /// A read of the serving half ended; the driver tells.
   virtual void read_ended(io::OpToken token, std::int64_t result) = 0;
 };

@@ -47,7 +47,31 @@ SeedResult run_seed(std::uint64_t seed, const SeedOptions& options) {
   return result;
 }
 
+SeedResult run_crowd(std::uint64_t seed, const SeedOptions& options) {
+  const std::uint32_t getters = options.nodes == 0 ? 100 : options.nodes;
+  const SwarmScenario scenario = crowd(seed, getters);
+  const SwarmReport report = SwarmWorld(scenario, options.verbose).run();
+  const double ideal = static_cast<double>(scenario.content_bytes) / kCrowdRate;
+  const double took = static_cast<double>(report.finished_at.ns()) * 1e-9;
+  std::printf("%u receivers: the last is done after %.3f s, %.2f times the ideal of %.3f s; duplicates %.2f %%\n",
+              getters, took, took / ideal, ideal,
+              100.0 * static_cast<double>(report.duplicate_bytes) / static_cast<double>(report.received_bytes + 1));
+  std::fflush(stdout);
+  SeedResult result;
+  result.state = SeedResult::State::kPassed;
+  result.trace = report.trace;
+  result.events = report.events;
+  result.bytes = report.received_bytes;
+  result.virtual_ns = report.over_at.ns();
+  if (!report.passed) result.fail(report.reason);
+  return result;
+}
+
 }  // namespace
+
+Suite crowd_suite() {
+  return {"crowd", 1, 1, run_crowd};
+}
 
 Suite swarm_suite() {
   return {"swarm", 100, 1000, run_seed};

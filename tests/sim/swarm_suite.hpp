@@ -6,5 +6,8 @@
 namespace peernet::sim {
 
 Suite swarm_suite();
+/// No test: 4 MiB to a crowd of --nodes (100) receivers with equal links; prints the time against the ideal, in which
+/// every link is full from the start.
+Suite crowd_suite();
 
 }  // namespace peernet::sim

@@ -11,6 +11,8 @@
 #include "content/entries.hpp"
 #include "content/manifest.hpp"
 #include "content/table.hpp"
+#include "content/tree_chunks.hpp"
+#include "content/tree_listing.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/initial_keys.hpp"
 #include "crypto/join_proof.hpp"
@@ -212,12 +214,54 @@ void add_content(Vectors& v) {
                                .name = "hello.txt"});
 }
 
+/// A folder "photos" (0755, modified at 1700000000) with the file "a.txt" of the 6 bytes "hello\n", "b.bin" of 16384
+/// bytes 0x61, both 0644, and the link "latest" to "a.txt" (0777), all modified at 1700000000.5.
+void add_tree(Vectors& v) {
+  const auto entry = [](const char* path, content::EntryKind kind, std::uint16_t mode, std::uint64_t size) {
+    content::Entry out{.kind = kind, .mode = mode, .mtime_s = 1'700'000'000, .mtime_ns = 500'000'000, .size = size};
+    out.path = path;
+    return out;
+  };
+  std::vector<content::Entry> list{entry("photos", content::EntryKind::kDirectory, 0755, 0),
+                                   entry("photos/a.txt", content::EntryKind::kFile, 0644, 6),
+                                   entry("photos/b.bin", content::EntryKind::kFile, 0644, 16384),
+                                   entry("photos/latest", content::EntryKind::kSymlink, 0777, 0)};
+  list[0].mtime_ns = 0;
+  list[3].target = "a.txt";
+  const auto entries = content::encode_entries(list);
+  ASSERT_TRUE(entries.has_value());
+  content::ManifestCore core;
+  core.kind = content::ContentKind::kTree;
+  core.total_bytes = 2 * 16384;
+  core.payload_bytes = 6 + 16384;
+  core.chunk_count = 1;
+  core.entry_count = 4;
+  core.entry_table_bytes = static_cast<std::uint32_t>(entries->size());
+  const auto table = content::PageTable::build(table_shape(core, content::TableId::kEntries), *entries);
+  core.entry_root = table.root();
+  const auto listing = content::decode_tree(core, table);
+  ASSERT_TRUE(listing.has_value());
+  std::string bytes = "hello\n";
+  bytes.resize(6 + 16384, 'a');
+  const Hash128 xxh3 = crypto::xxh3_128(text(bytes));
+  const Hash256 sha =
+      content::tree_chunk_sha256(listing->layout(), ChunkIndex{0}, text(bytes), content::chunk_tree_height(core));
+  core.xxh3_root = content::PageTable::build(table_shape(core, content::TableId::kXxh3), xxh3).root();
+  core.sha256_root = content::PageTable::build(table_shape(core, content::TableId::kSha256), sha).root();
+  v.add("tree entry page", ByteSpan(*entries));
+  v.add("tree xxh3 page", xxh3);
+  v.add("tree sha256 page", sha);
+  v.add("tree manifest core", content::encode_manifest(core));
+  v.add("tree content id", content::content_id_of(core));
+}
+
 TEST(ProtocolDocument, EveryVectorIsRight) {
   Vectors v;
   add_packets(v);
   add_session(v);
   add_frames(v);
   add_content(v);
+  add_tree(v);
   expect_documented(v.all, document(), "docs/protocol.md");
   EXPECT_GT(v.all.size(), 40u);
 }

@@ -24,9 +24,10 @@ inline constexpr std::size_t kMaxSlots = 16;
 /// A content the peer has joined and we serve; the slot is the peer's number.
 struct ServedSlot {
   ContentSlot slot;
-  Served* served = nullptr;  // lives until the peer left it (Serving::remove drops the slot first)
-  bool completed = false;    // the peer has told that it has everything
-  swarm::HaveTeller have;    // what it is still to be told
+  Served* served = nullptr;                 // lives until the peer left it (Serving::remove drops the slot first)
+  bool completed = false;                   // the peer has told that it has everything
+  swarm::HaveTeller have;                   // what it is still to be told
+  Instant spread_since = Instant::never();  // refused chunks since then, for others, and given none
 };
 
 /// A content we want from the peer; the slot is ours.

@@ -17,6 +17,8 @@ constexpr std::uint32_t kMaxRefusedJoins = 8;  // guesses in one session
 // Requests kept for all receivers together: each takes 8 KiB to remember what was lost and acknowledged.
 constexpr std::size_t kUploadsTogether = 4096;
 constexpr std::size_t kUploadsAtLeast = 16;
+constexpr Duration kSpreadWait = 1s;
+constexpr std::uint32_t kSpreadBytes = 16384;
 
 content::TableId table_of(const wire::RequestFrame& frame) {
   return static_cast<content::TableId>(frame.table);
@@ -219,10 +221,20 @@ std::size_t Serving::most_uploads() const {
   return std::clamp<std::size_t>(kUploadsTogether / std::max(wanting_, 1u), kUploadsAtLeast, swarm::kMaxUploads);
 }
 
+// A receiver that was given nothing for a second is not told to wait any more: whatever others do with the chunks that
+// it still needs, it goes on.
+bool Serving::must_wait(Peer& peer, ServedSlot& slot, ChunkIndex chunk) const {
+  const swarm::Spread& spread = *slot.served->content->spread;
+  if (!spread.refuses(shard_.now(), chunk, receiver_number(peer))) return false;
+  if (peer.uploads.serves_chunk(slot.slot, chunk.value())) return false;
+  if (slot.spread_since.is_never()) slot.spread_since = shard_.now();
+  return shard_.now() - slot.spread_since < kSpreadWait;
+}
+
 void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
   using swarm::Patience;
   using wire::RejectReason;
-  const ServedSlot* slot = peer.served_slot(frame.slot);
+  ServedSlot* slot = peer.served_slot(frame.slot);
   if (slot == nullptr) return refuse(peer, frame.request, RejectReason::kNotJoined, Patience::kNotJoined);
   if (peer.uploads.active(frame.request)) return;  // the frame came twice
   const SharedContent& content = *slot->served->content;
@@ -233,8 +245,7 @@ void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
   if (verdict == Verdict::kNotHad) return refuse(peer, frame.request, RejectReason::kNotHad, Patience::kNotHad);
   const bool spreads = content.spread && table_of(frame) == content::TableId::kChunks;
   const ChunkIndex chunk(frame.index);
-  if (spreads && content.spread->refuses(shard_.now(), chunk, receiver_number(peer)) &&
-      !peer.uploads.serves_chunk(frame.slot, frame.index))
+  if (spreads && must_wait(peer, *slot, chunk))
     return refuse(peer, frame.request, RejectReason::kSpreading, Patience::kNotHad);
   swarm::UploadRequest request;
   request.id = frame.request;
@@ -247,7 +258,12 @@ void Serving::on_request(Peer& peer, const wire::RequestFrame& frame) {
       peer.uploads.on_request(request) == swarm::UploadQueue::Answer::kBusy)
     return refuse(peer, frame.request, RejectReason::kBusy, Patience::kTooMany);
   peer.patience.on_good();
-  if (spreads) content.spread->on_given(shard_.now(), chunk, receiver_number(peer));
+  if (spreads) {
+    slot->spread_since = Instant::never();
+    // Who asks for a few bytes of every chunk keeps none of them from others.
+    if (frame.length >= kSpreadBytes || frame.length == content.manifest.chunk_length(chunk))
+      content.spread->on_given(shard_.now(), chunk, receiver_number(peer));
+  }
   shard_.touch(peer);
 }
 

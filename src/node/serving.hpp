@@ -86,6 +86,7 @@ class Serving {
   void look_at_sessions(Instant now);
   void leave(Peer& peer, std::size_t index);
   std::size_t most_uploads() const;
+  bool must_wait(Peer& peer, ServedSlot& slot, ChunkIndex chunk) const;
   /// For Spread: different for sessions of different shards, too, as far as a byte goes.
   static swarm::Spread::Receiver receiver_number(const Peer& peer);
 

@@ -9,6 +9,8 @@ namespace {
 
 // A train costs work however little it carries: pieces of a few bytes must not buy more of it than others get.
 constexpr std::uint64_t kLeastCharge = 4096;
+// Pieces of this size say again that a chunk is being given.
+constexpr std::uint32_t kSpreadBytes = 16384;
 
 }  // namespace
 
@@ -98,7 +100,8 @@ bool Serving::start_block(Instant now, Peer& peer, const swarm::Piece& piece) {
     return false;
   }
   ++served.reads;
-  if (content.spread) content.spread->on_given(now, ChunkIndex(piece.request.index), receiver_number(peer));
+  if (content.spread && piece.length >= kSpreadBytes)
+    content.spread->on_given(now, ChunkIndex(piece.request.index), receiver_number(peer));
   return true;
 }
 

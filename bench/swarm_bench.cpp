@@ -55,6 +55,26 @@ void upload_packets(benchmark::State& state) {
 }
 BENCHMARK(upload_packets);
 
+// The same with 255 others waiting behind it: what finding a request costs must not depend on them.
+void upload_packets_of_many(benchmark::State& state) {
+  UploadQueue queue;
+  for (std::uint32_t i = 1; i < kMaxUploads; ++i)
+    queue.on_request({.id = RequestId(i << 8), .slot = ContentSlot(2), .offset = 0, .length = kChunk});
+  std::int64_t packets = 0;
+  for (auto _ : state) {
+    const auto piece = queue.next_piece(kPacket);
+    if (!piece) {
+      state.SkipWithError("all is sent");
+      break;
+    }
+    benchmark::DoNotOptimize(queue.active(piece->request.id));
+    queue.on_acked(piece->request.id, piece->offset, piece->length);
+    ++packets;
+  }
+  state.SetItemsProcessed(packets);
+}
+BENCHMARK(upload_packets_of_many)->Iterations(150000);
+
 }  // namespace
 }  // namespace peernet::swarm
 

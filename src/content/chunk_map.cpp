@@ -99,6 +99,18 @@ std::optional<ChunkIndex> ChunkMap::next_clear(ChunkIndex from) const {
   return next(from, false);
 }
 
+std::optional<ChunkIndex> ChunkMap::next_common(const ChunkMap& other, ChunkIndex from) const {
+  PN_CHECK(other.size_ == size_);
+  if (from.value() >= size_) return std::nullopt;
+  std::uint64_t mask = ~std::uint64_t{0} << (from.value() % 64);
+  for (std::size_t i = from.value() / 64; i < words_.size(); ++i, mask = ~std::uint64_t{0}) {
+    const std::uint64_t word = words_[i] & other.words_[i] & mask;
+    if (word != 0)
+      return ChunkIndex{static_cast<std::uint32_t>(i * 64) + static_cast<std::uint32_t>(std::countr_zero(word))};
+  }
+  return std::nullopt;
+}
+
 std::optional<ChunkRange> ChunkMap::next_run(ChunkIndex from) const {
   const std::optional<ChunkIndex> first = next_set(from);
   if (!first) return std::nullopt;

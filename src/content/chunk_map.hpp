@@ -46,6 +46,8 @@ class ChunkMap {
   /// First set / clear index at or after `from`.
   std::optional<ChunkIndex> next_set(ChunkIndex from) const;
   std::optional<ChunkIndex> next_clear(ChunkIndex from) const;
+  /// First index at or after `from` that is set here and in `other`, a map of the same size.
+  std::optional<ChunkIndex> next_common(const ChunkMap& other, ChunkIndex from) const;
   /// First run of set chunks at or after `from`.
   std::optional<ChunkRange> next_run(ChunkIndex from) const;
 

@@ -6,8 +6,14 @@
 //                          (kFilling or kVerifying -> kFree: given up or wrong bytes; pages skip kWriting)
 // Life of a request:    kFree -> kLive -> kFree (all bytes came, or refused)
 //                                kLive -> kCancelled -> kFree (the source confirmed, or its session ended)
+//
+// Files: download.cpp (what there is to fetch, assemblies), download_sources.cpp (HAVE, refusals, stalls, reports),
+// download_arrive.cpp (bytes and the ends of requests), download_choose.cpp (which source is asked),
+// download_share.cpp (far sources beside near ones), download_pick.cpp (which chunk), download_endgame.cpp,
+// download_check.cpp (invariants).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -19,6 +25,7 @@
 #include "base/types.hpp"
 #include "content/chunk_map.hpp"
 #include "content/manifest.hpp"
+#include "swarm/availability.hpp"
 #include "swarm/source_report.hpp"
 #include "swarm/source_score.hpp"
 
@@ -76,6 +83,9 @@ constexpr std::uint32_t download_of(RequestId id) {
   return (id.value() >> 8) % kMaxDownloads;
 }
 
+/// HAVE before the core is known is remembered for chunks below this: a bitmap of 16 KiB a source.
+inline constexpr std::uint32_t kEarlyHave = 131'072;
+
 class Download {
  public:
   explicit Download(const DownloadOptions& options);
@@ -104,7 +114,7 @@ class Download {
   /// Never asked for, and not needed for complete(). One that is being fetched is still finished.
   void set_unwanted(ChunkIndex chunk);
   /// Every wanted chunk is present.
-  bool complete() const { return begun_ && wanted_left_ == 0; }
+  bool complete() const;
   const content::ChunkMap& present() const { return present_; }
 
   // --- sources
@@ -185,31 +195,74 @@ class Download {
     Item item;
     std::uint32_t length = 0;
     ByteRanges received{kPageRanges};
-    ByteRanges asked{kPageRanges};  // received, or part of a live request
+    ByteRanges asked{kPageRanges + kSpareRanges};  // received, or part of a live request
     std::uint32_t received_bytes = 0;
     std::uint16_t live_requests = 0;
-    SourceIndex first_source;
+    SourceIndex owner;         // is asked for the rest of it while it can go on
+    Instant touched;           // asked for or received last
+    SourceIndex first_source;  // of the bytes it holds
     bool several_sources = false;
     bool disputed = false;  // was wrong when pieced together from several: now from one source, who is then to blame
   };
 
   struct Request {
     RequestState state = RequestState::kFree;
-    bool cancel_queued = false;
     std::uint32_t generation = 0;
     AssemblyIndex assembly;
     SourceIndex source;
     std::uint32_t offset = 0;
     std::uint32_t length = 0;
-    std::uint32_t missing = 0;  // bytes of the range that have not come
+    std::uint32_t missing = 0;       // bytes of the range that this source has not brought as new ones
+    std::uint32_t twin = kNoTwin;    // the live request of another source for the same bytes (endgame)
+    bool shared = false;             // has or had a twin: others' bytes may make it whole
+    std::uint64_t asked_before = 0;  // bytes asked of the source up to and with this request
+  };
+
+  // Something that a source is not asked for.
+  struct Avoided {
+    Item item;
+    Instant until;        // at most
+    bool failed = false;  // it failed there: only while somebody else can be asked
   };
 
   struct Source {
     bool used = false;
     bool has_all = false;
-    content::ChunkMap have;
+    bool all_revoked = false;  // said "everything" and lacked too much: its word for it counts no more
+    content::ChunkMap have;    // counted in availability_, unless has_all
+    content::ChunkMap early;   // told before the core was known
+    std::uint64_t have_told = 0;
+    std::array<std::uint32_t, 16> lacks{};  // of a source that has everything else
+    std::uint8_t lack_count = 0;
+    std::array<Avoided, 16> avoided{};  // a ring: the oldest is forgotten
+    std::uint8_t next_avoided = 0;
     SourceScore score;
-    std::uint32_t requests = 0;
+    std::uint32_t requests = 0;         // live and cancelled
+    std::uint64_t cancelled_bytes = 0;  // of score.outstanding()
+    std::uint64_t asked_bytes = 0;
+    Instant asked_at;
+    // Nothing was found to ask it for when work_version_ was this; looked for again at idle_until.
+    std::uint64_t idle_version = 0;
+    Instant idle_until;
+
+    // download_share.cpp
+    double share = 1;  // of its window that it may use beside nearer sources
+    double flow = 0;   // bytes per second that came of late
+    double best_flow = 0;
+    std::uint64_t flow_mark = 0;
+    int busy_ticks = 0;    // in a row with enough asked of it
+    Instant settle_until;  // until then farther sources wait and see what it can do
+    bool cut = false;      // its share was cut before
+
+    // For its report.
+    std::uint64_t duplicates = 0;
+    std::uint32_t asked = 0;
+    std::uint32_t explored = 0;
+    std::uint32_t refused = 0;
+    std::uint32_t spread = 0;  // of them because others were given the chunk first
+    std::uint32_t ticks = 0;
+    std::uint32_t far_ticks = 0;
+    std::uint32_t full_ticks = 0;
   };
 
   struct Page {
@@ -222,27 +275,76 @@ class Download {
   static constexpr std::uint32_t kSlotBits = 8;
   static constexpr std::uint32_t kDownloadBits = 10;
   static constexpr std::uint32_t kMaxRequests = 1u << kSlotBits;
+  static constexpr std::uint32_t kNoTwin = UINT32_MAX;
   static constexpr std::size_t kPageRanges = 32;
+  static constexpr Duration kFailedChunk = 30s;  // a chunk is not asked again where it failed, while others have it
+  static constexpr std::size_t kSpareRanges = kMaxRequests + 2;  // each live request may stand alone
 
-  RequestId id_of(std::uint32_t slot) const;
-  Request* live_request(SourceIndex source, RequestId id);
-  const Request* live_request(SourceIndex source, RequestId id) const;
-  bool source_has(const Source& source, Item item) const;
-  std::optional<AssemblyIndex> assembly_to_continue(Instant now, SourceIndex source);
-  bool may_continue(Instant now, const Assembly& assembly, SourceIndex source) const;
-  static void start_anew(Assembly& assembly);
-  std::optional<AssemblyIndex> start_assembly(const Source& source);
-  std::optional<ChunkIndex> pick_chunk(const Source& source);
-  std::optional<SourceIndex> pick_source(Instant now) const;
+  // download.cpp
   std::uint32_t chunk_length(ChunkIndex chunk) const;
-  std::uint64_t window_bytes(const SourceScore& score) const;
-  std::uint32_t request_bytes(const Source& source) const;
-  std::optional<RequestPlan> request_from(Instant now, SourceIndex source);
-  void end_request(Request& request, bool give_back);
-  void forget_range(const Request& request);
-  void give_back_all(SourceIndex source, bool session_ended);
+  void refresh(ChunkIndex chunk);
+  static void start_anew(Assembly& assembly);
   static void make_room(Assembly& assembly, std::uint32_t length);
   void free_assembly(Assembly& assembly);
+
+  // download_sources.cpp
+  Source& source_at(SourceIndex source);
+  bool source_has(const Source& source, const Item& item) const;
+  bool may_ask(Instant now, const Source& source, const Item& item) const;
+  bool others_able(Instant now, const Source& except, const Item& item) const;
+  static void avoid(Source& source, const Item& item, Instant until, bool failed);
+  void add_have(Source& source, ChunkIndex chunk);
+  void take_early(Source& source);
+  void drop_map(Source& source);
+  void become_all(Source& source);
+  void forget_have(Source& source, ChunkIndex chunk);
+  bool has_map(const Source& source) const { return !source.has_all && source.have.count() > 0; }
+
+  // download_arrive.cpp
+  RequestId id_of(std::uint32_t slot) const;
+  std::uint32_t slot_of(const Request& request) const;
+  Request* live_request(SourceIndex source, RequestId id);
+  const Request* live_request(SourceIndex source, RequestId id) const;
+  void settle_twins(std::uint32_t slot);
+  bool covered(const Request& request) const;
+  void end_request(Request& request, bool give_back);
+  void cancel_request(Request& request, bool give_back);
+  void release(Request& request);
+  void unlink(Request& request);
+  void forget_range(const Request& request);
+  void give_back_all(Instant now, SourceIndex source, bool session_ended);
+
+  // download_choose.cpp
+  std::uint64_t live_bytes() const { return outstanding_bytes_ - cancelled_bytes_; }
+  std::uint64_t window_bytes(const SourceScore& score) const;
+  std::uint32_t request_bytes(const Source& source) const;
+  bool idle(Instant now, const Source& source) const;
+  bool may_have_more(Instant now, const Source& source) const;
+  double expected_seconds(const Source& source, std::uint32_t length) const;
+  bool others_finish_first(Instant now, const Source& source, double seconds) const;
+  std::optional<SourceIndex> pick_source(Instant now, bool polite, std::uint64_t tried) const;
+  std::optional<RequestPlan> best_request(Instant now, bool polite);
+  std::optional<RequestPlan> explore(Instant now);
+  std::optional<RequestPlan> request_from(Instant now, SourceIndex source);
+  RequestPlan make_request(Instant now, SourceIndex source, AssemblyIndex assembly, Range<std::uint32_t> range);
+
+  // download_share.cpp
+  void tick(Instant now);
+  void adjust_share(Instant now, Source& source) const;
+
+  // download_pick.cpp
+  bool may_continue(Instant now, const Assembly& assembly, SourceIndex source) const;
+  bool abandoned(Instant now, const Assembly& assembly) const;
+  std::optional<AssemblyIndex> assembly_to_continue(Instant now, SourceIndex source, bool help);
+  std::optional<AssemblyIndex> start_assembly(Instant now, SourceIndex source);
+  std::optional<ChunkIndex> pick_chunk(Instant now, const Source& source);
+  std::optional<ChunkIndex> pick_in_order(Instant now, const Source& source);
+  std::uint32_t spare_assemblies() const { return usable_assemblies_ >= 4 ? 1 : 0; }
+
+  // download_endgame.cpp
+  std::optional<RequestPlan> second_copy(Instant now, SourceIndex source);
+  double seconds_left(Instant now, const Request& request) const;
+
   Assembly& at(AssemblyIndex i) { return assemblies_[i.value()]; }
   const Assembly& at(AssemblyIndex i) const { return assemblies_[i.value()]; }
 
@@ -253,22 +355,33 @@ class Download {
   std::uint32_t chunk_count_ = 0;
   std::uint32_t chunk_bytes_ = 0;
   std::uint32_t last_chunk_bytes_ = 0;
-  std::uint32_t search_from_ = 0;  // no chunk before this one is missing and idle
+  std::span<const std::uint32_t> lengths_;
   content::ChunkMap present_;
   content::ChunkMap busy_;  // an assembly holds it
   content::ChunkMap verifiable_;
   content::ChunkMap disputed_;
   content::ChunkMap unwanted_;
   std::uint32_t wanted_left_ = 0;  // wanted and not present
-  std::span<const std::uint32_t> lengths_;
-  std::vector<Page> pages_;  // wanted, not yet in an assembly
+  Availability availability_;      // open: verifiable, wanted, neither present nor busy
+  std::uint64_t open_bytes_ = 0;
+  std::uint32_t run_at_ = 0;         // where the run of consecutive chunks goes on
+  std::uint32_t first_missing_ = 0;  // no wanted chunk before it is missing (in order only)
+  std::vector<Page> pages_;          // wanted, not yet in an assembly
   std::vector<Assembly> assemblies_;
   std::vector<Request> requests_;
   std::vector<std::uint32_t> free_requests_;
   std::vector<RequestId> cancels_;
   std::vector<Source> sources_;
   std::size_t source_count_ = 0;
+  std::size_t partial_count_ = 0;   // sources with a map of their own
+  std::uint64_t work_version_ = 1;  // grows when there may be something to ask for that there was not
+  std::uint32_t since_explored_ = 0;
+  std::uint64_t second_copy_cost_ = 0;  // bytes expected to come twice because of the endgame
+  Instant last_now_;
+  Instant tick_at_;
+  Instant settle_again_at_;
   std::uint64_t outstanding_bytes_ = 0;
+  std::uint64_t cancelled_bytes_ = 0;  // of them, of cancelled requests
   std::uint64_t received_bytes_ = 0;
   std::uint64_t duplicate_bytes_ = 0;
 };

@@ -1,4 +1,5 @@
-// Which request is sent next: how much a source may hold, which source has room, which item it is asked for.
+// Which source is asked next: how much each may hold, who is expected to bring the bytes first, whom to try for the
+// sake of knowing it.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -6,33 +7,38 @@
 
 namespace peernet::swarm {
 
-using content::TableId;
-
 namespace {
 
 // Requests are cut at multiples of this, so that pieces of one chunk stay few and disk reads at the source are aligned.
 constexpr std::uint32_t kPieceBytes = 16 * 1024;
-// What one source may have outstanding before its rate is known to need more: a sleeping receiver costs 170 to 440 us a
-// round trip, and below 2 MiB that shows (measured by a sweep of the credit window on loopback).
-constexpr std::uint64_t kWindowFloor = 2u << 20;
-constexpr double kWindowOfRate = 2.0;  // times rate x RTT: room for the congestion window to double in a round trip
-constexpr std::uint64_t kFirstWindow = 256 * 1024;  // a source that has not delivered yet holds one range
-
 constexpr Duration kNear = 2ms;
 
+// One request in so many goes to the source that was asked least recently, whatever is expected of it.
+constexpr std::uint32_t kExploreEvery = 24;
+constexpr Duration kExplorePause = 500ms;
+constexpr std::uint32_t kExploreBytes = 64 * 1024;
+
+// With less than this to be begun, a source that would bring its part later than the others bring everything waits.
+constexpr std::uint64_t kEndBytes = 64u << 20;
+constexpr double kEndSlack = 0.010;  // seconds
+
+// While it may still find nothing to do, a source is looked at again after this.
+constexpr Duration kLookAgain = 20ms;
+
 bool near(const SourceScore& score) {
-  return score.rtt() < kNear;
+  return score.min_rtt() < kNear;
+}
+
+double seconds(Duration d) {
+  return static_cast<double>(d.count()) * 1e-9;
 }
 
 }  // namespace
 
+// On paths below 2 ms everything asked for may arrive before this shard looks at its socket again; on longer ones it is
+// on its way, not in the socket.
 std::uint64_t Download::window_bytes(const SourceScore& score) const {
-  std::uint64_t window = kFirstWindow;
-  if (score.delivered() != 0) {
-    const double of_rate = kWindowOfRate * score.rate() * (static_cast<double>(score.rtt().count()) * 1e-9);
-    window = std::max(kWindowFloor, static_cast<std::uint64_t>(of_rate));
-  }
-  return std::min(window, near(score) ? options_.socket_bytes : options_.max_outstanding_bytes);
+  return std::min(score.window(), near(score) ? options_.socket_bytes : options_.max_outstanding_bytes);
 }
 
 // A quarter of what may be outstanding, so that credit returns in quarters of the window and never all at once.
@@ -41,142 +47,158 @@ std::uint32_t Download::request_bytes(const Source& source) const {
   return static_cast<std::uint32_t>(piece / kPieceBytes * kPieceBytes);
 }
 
-// ---------------------------------------------------------------------------------------------- choosing
+bool Download::idle(Instant now, const Source& source) const {
+  return source.idle_version == work_version_ && now < source.idle_until;
+}
 
-std::optional<SourceIndex> Download::pick_source(Instant now) const {
+// Slots of requests are shared so that sources that never confirm a cancel cannot take them all.
+bool Download::may_have_more(Instant now, const Source& source) const {
+  const std::size_t quota = std::max<std::size_t>(2, free_requests_.size() / 4);
+  return source.used && !source.score.suspended(now) && !idle(now, source) && source.requests < quota;
+}
+
+// Until it is measured a source is thought to be as quick as the quickest known: its first range will tell.
+double Download::expected_seconds(const Source& source, std::uint32_t length) const {
+  const double queued = static_cast<double>(source.score.outstanding() + length);
+  const double transfer = source.score.rate() > 0 ? queued / source.score.rate() : 0;
+  return seconds(source.score.rtt()) + transfer;
+}
+
+// Near the end a far or slow source would be the last to deliver: better that a quicker one, whose window is full at
+// the moment, is asked a little later. Only sources that have everything count: they can take over whatever it is.
+bool Download::others_finish_first(Instant now, const Source& source, double expected) const {
+  if (open_bytes_ > kEndBytes || verifiable_.count() < chunk_count_) return false;
+  std::uint64_t left = open_bytes_;
+  for (const Assembly& assembly : assemblies_)
+    if (assembly.state == AssemblyState::kFilling) left += assembly.length - assembly.asked.total();
+  double rate = 0;
+  double soonest = 1e9;
+  for (const Source& other : sources_) {
+    if (&other == &source || !other.used || !other.has_all || other.score.rate() == 0) continue;
+    if (other.score.suspended(now) || idle(now, other)) continue;
+    rate += other.score.rate();
+    left += other.score.outstanding();
+    soonest = std::min(soonest, seconds(other.score.rtt()));
+  }
+  return rate > 0 && expected > soonest + static_cast<double>(left) / rate + kEndSlack;
+}
+
+// polite: far sources keep to their share, and late ones stay away from the end.
+std::optional<SourceIndex> Download::pick_source(Instant now, bool polite, std::uint64_t tried) const {
   std::uint64_t near_outstanding = 0;
   for (const Source& s : sources_)
-    if (s.used && near(s.score)) near_outstanding += s.score.outstanding();
+    if (s.used && near(s.score) && !s.score.suspended(now)) near_outstanding += s.score.outstanding();
   std::optional<SourceIndex> best;
-  double best_fill = 1.0;
+  double best_seconds = 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const Source& s = sources_[i];
-    if (!s.used || s.score.suspended(now)) continue;
+    if ((tried >> i & 1u) != 0 || !may_have_more(now, s)) continue;
     if (near(s.score) && near_outstanding >= options_.socket_bytes) continue;
-    const double fill = static_cast<double>(s.score.outstanding()) / static_cast<double>(window_bytes(s.score));
-    if (fill >= best_fill) continue;
-    best_fill = fill;
+    const std::uint64_t window = window_bytes(s.score);
+    if (s.score.outstanding() >= window) continue;
+    if (polite && s.share < 1 && s.score.delivered() > 0) {
+      const auto part = static_cast<std::uint64_t>(s.share * static_cast<double>(window));
+      if (s.score.outstanding() + request_bytes(s) > part) continue;
+    }
+    const double expected = expected_seconds(s, request_bytes(s));
+    if (best && expected >= best_seconds) continue;
     best = SourceIndex(static_cast<std::uint16_t>(i));
+    best_seconds = expected;
   }
+  if (best && polite && others_finish_first(now, sources_[best->value()], best_seconds)) return std::nullopt;
   return best;
 }
 
-// A disputed one belongs to whoever began it, until that source cannot go on.
-bool Download::may_continue(Instant now, const Assembly& assembly, SourceIndex source) const {
-  if (assembly.state != AssemblyState::kFilling || !source_has(sources_[source.value()], assembly.item)) return false;
-  const bool untouched = assembly.received_bytes == 0 && assembly.live_requests == 0;
-  if (!assembly.disputed || untouched || assembly.first_source == source)
-    return !assembly.asked.contains({0, assembly.length});
-  const Source& first = sources_[assembly.first_source.value()];
-  const bool able = first.used && source_has(first, assembly.item) && !first.score.suspended(now);
-  return assembly.live_requests == 0 && !able;
-}
-
-std::optional<AssemblyIndex> Download::assembly_to_continue(Instant now, SourceIndex source) {
-  for (std::size_t i = 0; i < assemblies_.size(); ++i) {
-    Assembly& assembly = assemblies_[i];
-    if (!may_continue(now, assembly, source)) continue;
-    if (assembly.disputed && assembly.first_source != source) start_anew(assembly);
-    return AssemblyIndex(static_cast<std::uint16_t>(i));
+std::optional<RequestPlan> Download::best_request(Instant now, bool polite) {
+  std::uint64_t tried = 0;
+  while (const std::optional<SourceIndex> source = pick_source(now, polite, tried)) {
+    if (const auto plan = request_from(now, *source)) return plan;
+    tried |= std::uint64_t{1} << source->value();
   }
   return std::nullopt;
 }
 
-std::optional<ChunkIndex> Download::pick_chunk(const Source& source) {
-  bool all_before_settled = true;
-  for (std::uint32_t c = search_from_; c < chunk_count_; ++c) {
-    const bool settled = present_.test(ChunkIndex(c)) || busy_.test(ChunkIndex(c)) || unwanted_.test(ChunkIndex(c));
-    if (all_before_settled && settled) {
-      search_from_ = c + 1;
-      continue;
-    }
-    all_before_settled = false;
-    if (!settled && verifiable_.test(ChunkIndex(c)) && source_has(source, {TableId::kChunks, c})) return ChunkIndex(c);
+// A source that others have kept from being asked may have become the best meanwhile.
+std::optional<RequestPlan> Download::explore(Instant now) {
+  if (since_explored_ < kExploreEvery || source_count_ < 2 || open_bytes_ == 0) return std::nullopt;
+  since_explored_ = 0;
+  Source* longest = nullptr;
+  for (Source& s : sources_) {
+    if (!may_have_more(now, s) || s.score.outstanding() > 0) continue;
+    if (now < s.asked_at + std::max<Duration>(kExplorePause, 4 * s.score.rtt())) continue;
+    if (longest == nullptr || s.asked_at < longest->asked_at) longest = &s;
   }
-  return std::nullopt;
-}
-
-std::optional<AssemblyIndex> Download::start_assembly(const Source& source) {
-  const auto usable = std::span(assemblies_).first(usable_assemblies_);
-  const auto free = std::ranges::find(usable, AssemblyState::kFree, &Assembly::state);
-  if (free == usable.end()) return std::nullopt;
-  Item item;
-  std::uint32_t length = 0;
-  bool disputed = false;
-  if (!pages_.empty()) {
-    item = pages_.front().item;
-    length = pages_.front().length;
-    disputed = pages_.front().disputed;
-    pages_.erase(pages_.begin());
-  } else {
-    if (!begun_) return std::nullopt;
-    const std::optional<ChunkIndex> chunk = pick_chunk(source);
-    if (!chunk) return std::nullopt;
-    item = {TableId::kChunks, chunk->value()};
-    length = chunk_length(*chunk);
-    disputed = disputed_.test(*chunk);
-    busy_.set(*chunk);
-  }
-  make_room(*free, length);
-  free->state = AssemblyState::kFilling;
-  free->item = item;
-  free->length = length;
-  free->disputed = disputed;
-  free->live_requests = 0;
-  start_anew(*free);
-  return AssemblyIndex(static_cast<std::uint16_t>(free - usable.begin()));
+  if (longest == nullptr) return std::nullopt;
+  const auto plan = request_from(now, SourceIndex(static_cast<std::uint16_t>(longest - sources_.data())));
+  if (plan) ++longest->explored;
+  return plan;
 }
 
 std::optional<RequestPlan> Download::next_request(Instant now) {
-  if (free_requests_.empty() || outstanding_bytes_ >= options_.max_outstanding_bytes) return std::nullopt;
-  const std::optional<SourceIndex> source = pick_source(now);
-  if (!source) return std::nullopt;
-  return request_from(now, *source);
+  last_now_ = std::max(last_now_, now);
+  if (now >= tick_at_) tick(now);
+  if (free_requests_.empty() || live_bytes() >= options_.max_outstanding_bytes) return std::nullopt;
+  if (const auto plan = explore(now)) return plan;
+  if (const auto plan = best_request(now, true)) return plan;
+  // Politeness waits for others to deliver; with nothing on its way there is nobody to wait for.
+  return live_bytes() == 0 ? best_request(now, false) : std::nullopt;
 }
 
+// Chunks are asked whole from one source as far as possible: it convicts liars and makes chunks that can be passed on.
 std::optional<RequestPlan> Download::request_from(Instant now, SourceIndex source_index) {
   Source& source = sources_[source_index.value()];
-  std::optional<AssemblyIndex> index = assembly_to_continue(now, source_index);
-  if (!index) index = start_assembly(source);
-  if (!index) return std::nullopt;
+  std::optional<AssemblyIndex> index = assembly_to_continue(now, source_index, false);
+  if (!index) index = start_assembly(now, source_index);
+  if (!index) index = assembly_to_continue(now, source_index, true);
+  if (!index) {
+    if (const auto plan = second_copy(now, source_index)) return plan;
+    source.idle_version = work_version_;
+    source.idle_until = Instant::never();
+    for (const Assembly& assembly : assemblies_)
+      if (assembly.state == AssemblyState::kFilling) source.idle_until = now + kLookAgain;
+    for (const Avoided& avoided : source.avoided)
+      if (avoided.until > now) source.idle_until = std::min(source.idle_until, avoided.until);
+    return std::nullopt;
+  }
   Assembly& assembly = at(*index);
-
+  if (assembly.disputed && assembly.owner != source_index && assembly.received_bytes > 0) start_anew(assembly);
+  assembly.owner = source_index;
   const Range<std::uint32_t> gap = assembly.asked.first_missing({0, assembly.length});
   PN_CHECK(!gap.empty());
-  const std::uint32_t length = std::min(gap.size(), request_bytes(source));
+  std::uint32_t most = request_bytes(source);
+  if (source.share < 1) most = std::min(most, kExploreBytes);
+  return make_request(now, source_index, *index, {gap.first, gap.first + std::min(gap.size(), most)});
+}
 
+RequestPlan Download::make_request(Instant now, SourceIndex source_index, AssemblyIndex index,
+                                   Range<std::uint32_t> range) {
+  Source& source = sources_[source_index.value()];
+  Assembly& assembly = at(index);
   const std::uint32_t slot = free_requests_.back();
   free_requests_.pop_back();
   Request& request = requests_[slot];
   request.state = RequestState::kLive;
-  request.cancel_queued = false;
-  request.assembly = *index;
+  request.assembly = index;
   request.source = source_index;
-  request.offset = gap.first;
-  request.length = length;
-  request.missing = length;
+  request.offset = range.first;
+  request.length = request.missing = range.size();
+  request.twin = kNoTwin;
+  request.shared = false;
+  source.asked_bytes += range.size();
+  request.asked_before = source.asked_bytes;
 
-  PN_CHECK(assembly.asked.insert({gap.first, gap.first + length}));
-  if (assembly.received_bytes == 0 && assembly.live_requests == 0) assembly.first_source = source_index;
-  if (assembly.first_source != source_index) assembly.several_sources = true;
+  PN_CHECK(assembly.asked.insert(range));
+  assembly.touched = now;
   ++assembly.live_requests;
   ++source.requests;
-  source.score.on_request(now, length);
-  outstanding_bytes_ += length;
+  ++source.asked;
+  ++since_explored_;
+  source.asked_at = now;
+  source.score.on_request(now, range.size());
+  outstanding_bytes_ += range.size();
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(source.score.stall_patience());
-  return RequestPlan{source_index, id_of(slot), assembly.item,
-                     gap.first,    length,      static_cast<std::uint32_t>(patience.count())};
-}
-
-std::optional<std::pair<SourceIndex, RequestId>> Download::next_cancel() {
-  while (!cancels_.empty()) {
-    const RequestId id = cancels_.back();
-    cancels_.pop_back();
-    const Request& request = requests_[id.value() % kMaxRequests];
-    if (request.state == RequestState::kCancelled && id_of(id.value() % kMaxRequests) == id)
-      return std::pair(request.source, id);
-  }
-  return std::nullopt;
+  return RequestPlan{source_index, id_of(slot),  assembly.item,
+                     range.first,  range.size(), static_cast<std::uint32_t>(patience.count())};
 }
 
 }  // namespace peernet::swarm

@@ -317,7 +317,14 @@ TEST(Download, BooksBalanceUnderRandomEvents) {
       if (rng.chance(0.02)) {
         d.on_reject(now, plan.source, plan.id, Refusal::kOther);
       } else if (d.target(plan.source, plan.id, from, length)) {
-        const auto whole = d.on_data(now, plan.source, plan.id, from, length);
+        std::optional<AssemblyIndex> whole;
+        const auto target = d.target(plan.source, plan.id, from, length);
+        Range<std::uint32_t> rest{from, from + length};  // of a pair in the endgame the other may have brought some
+        for (auto piece = d.missing(target->assembly, rest); !piece.empty() && !whole;
+             piece = d.missing(target->assembly, rest)) {
+          whole = d.on_data(now, plan.source, plan.id, piece.first, piece.size());
+          rest.first = piece.end;
+        }
         from += length;
         if (whole && rng.chance(0.1)) {
           d.on_bad(now, *whole);

@@ -42,6 +42,37 @@ void download_packets(benchmark::State& state) {
 }
 BENCHMARK(download_packets)->Iterations(20000);
 
+// A request and all its bytes at once, with 64 sources of which half hold a random half of 1,000,000 chunks.
+void download_next_request(benchmark::State& state) {
+  constexpr std::uint32_t kChunks = 1'000'000;
+  constexpr std::uint32_t kBytes = 64 * 1024;
+  Download download({});
+  download.begin_chunks({.count = kChunks, .bytes = kBytes, .last_bytes = kBytes, .assemblies = 24});
+  download.set_verifiable(ChunkIndex(0), kChunks);
+  Instant now = Instant::from_ns(0);
+  Rng rng(1);
+  for (std::size_t i = 0; i < kMaxSources; ++i) {
+    const SourceIndex source = *download.add_source(now);
+    download.set_round_trip(source, 10ms, 10ms);
+    if (i % 2 == 0) download.on_have_all(source);
+    for (std::uint32_t c = 0; c < kChunks && i % 2 != 0; ++c)
+      if (rng.chance(0.5)) download.on_have(source, c, 1);
+  }
+  for (auto _ : state) {
+    now += 10us;
+    const auto plan = download.next_request(now);
+    if (!plan) {
+      state.SkipWithError("nothing to ask");
+      break;
+    }
+    if (const auto whole = download.on_data(now, plan->source, plan->id, plan->offset, plan->length)) {
+      download.on_verified(*whole);
+      download.on_written(*whole);
+    }
+  }
+}
+BENCHMARK(download_next_request)->Iterations(200'000);
+
 // A request served: pieces taken, acknowledged, done; items are packets of 1432 bytes.
 void upload_packets(benchmark::State& state) {
   UploadQueue queue;

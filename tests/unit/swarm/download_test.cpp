@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
@@ -281,6 +282,87 @@ TEST(Download, NearSourcesTogetherStayWithinTheSocket) {
   while (d.next_request(at(0s))) {
   }
   EXPECT_LE(d.outstanding_bytes(), 200'000u + 65'536u);
+}
+
+TEST(Download, RarestChunksComeFirst) {
+  Download d = running(100);
+  for (int i = 0; i < 3; ++i) {
+    const SourceIndex s = *d.add_source(at(0s));
+    d.set_round_trip(s, 1ms);
+    EXPECT_TRUE(d.on_have(s, 0, i == 0 ? 99 : 90));
+  }
+  std::set<std::uint32_t> asked;
+  for (int i = 0; i < 7; ++i) {
+    const auto plan = d.next_request(at(0s));
+    if (plan) asked.insert(plan->item.index);
+  }
+  EXPECT_TRUE(std::ranges::any_of(asked, [](std::uint32_t c) { return c >= 90; }));
+  d.check_invariants();
+}
+
+TEST(Download, InOrderMeansNoFurtherAheadThanThereAreBuffers) {
+  DownloadOptions o = options();
+  o.sequential = true;
+  Download d(o);
+  d.begin_chunks({.count = 100, .bytes = 16384, .last_bytes = 16384, .assemblies = 8});
+  d.set_unwanted(ChunkIndex(1));
+  d.set_verifiable(ChunkIndex(0), 100);
+  full_source(d, at(0s));
+  std::vector<std::uint32_t> asked;
+  while (const auto plan = d.next_request(at(0s))) asked.push_back(plan->item.index);
+  EXPECT_EQ(asked, (std::vector<std::uint32_t>{0, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST(Download, UnwantedChunksAreNeitherAskedForNorNeeded) {
+  Download d = running(3);
+  full_source(d, at(0s));
+  d.set_unwanted(ChunkIndex(0));
+  d.set_unwanted(ChunkIndex(2));
+  std::map<SourceIndex, std::uint64_t> sent;
+  const AssemblyIndex whole = fill(d, at(1ms), sent);
+  EXPECT_EQ(d.item(whole).index, 1u);
+  d.on_verified(whole);
+  EXPECT_FALSE(d.complete());
+  d.on_written(whole);
+  EXPECT_TRUE(d.complete());
+  d.check_invariants();
+}
+
+TEST(Download, AChunkThatIsBeingSpreadIsAskedThereOnlyAfterASecondAndAnotherAtOnce) {
+  Download d = running(2);
+  const SourceIndex s = full_source(d, at(0s));
+  const auto first = d.next_request(at(0s));
+  ASSERT_TRUE(first);
+  d.on_reject(at(1ms), s, first->id, Refusal::kSpreading);
+  while (const auto next = d.next_request(at(1ms))) EXPECT_NE(next->item, first->item);
+  EXPECT_EQ(d.score(s).total_failures(), 0);
+  bool again = false;
+  while (const auto next = d.next_request(at(1002ms))) again = again || next->item == first->item;
+  EXPECT_TRUE(again || d.outstanding_bytes() > 0);
+  d.check_invariants();
+}
+
+TEST(Download, HaveBeforeTheCoreIsKnownIsRememberedWithinABound) {
+  Download d(options());
+  const SourceIndex s = *d.add_source(at(0s));
+  EXPECT_TRUE(d.on_have(s, 2, 1));
+  EXPECT_FALSE(d.on_have(s, kEarlyHave, 1));
+  EXPECT_FALSE(d.on_have(s, 1, UINT32_MAX));
+  d.begin_chunks({.count = 4, .bytes = kChunk, .last_bytes = kChunk, .assemblies = 8});
+  d.set_verifiable(ChunkIndex(0), 4);
+  const auto plan = d.next_request(at(0s));
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->item.index, 2u);
+  EXPECT_FALSE(d.on_have(s, 4, 1));
+  d.check_invariants();
+}
+
+TEST(Download, AFloodOfTheSameHaveHasAnEnd) {
+  Download d = running(100);
+  const SourceIndex s = *d.add_source(at(0s));
+  bool kept = true;
+  for (int i = 0; i < 10'000 && kept; ++i) kept = d.on_have(s, 0, 99);
+  EXPECT_FALSE(kept);
 }
 
 // Random arrivals, losses of sources, rejects and cancels against a plain model of what was received.

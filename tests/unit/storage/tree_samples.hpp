@@ -16,7 +16,7 @@
 #include "storage/tree_hasher.hpp"
 #include "storage/tree_part.hpp"
 #include "storage/tree_reader.hpp"
-#include "temp_directory.hpp"
+#include "unit/storage/temp_directory.hpp"
 
 namespace peernet::storage {
 

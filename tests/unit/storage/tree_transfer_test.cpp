@@ -1,4 +1,6 @@
 // Folders there and back: hashed, moved chunk by chunk into a part, published, compared in every byte, mode and time.
+#include <sys/wait.h>
+
 #include <numeric>
 
 #include "content/tree_chunks.hpp"
@@ -300,6 +302,40 @@ TEST(TreeTransfer, TheNameIsTakenInOneStepAndOnlyFoldersAreReplaced) {
   EXPECT_EQ(hashed(to / "tree").id, tree.id);
   EXPECT_FALSE(std::filesystem::exists(to / "tree.part"));
   EXPECT_TRUE(std::filesystem::exists(to / "elsewhere/precious"));
+}
+
+/// Their order matters to everybody but root: so root, who alone can share such folders, lets someone else receive.
+TEST(TreeTransfer, FoldersWithoutRightsForTheirOwnerArriveToo) {
+  const NoUmask whole_modes;
+  const TempDirectory from, to;
+  const bool root = ::geteuid() == 0;
+  std::filesystem::create_directories(from / "tree/a/b/c");
+  write_file(from / "tree/a/b/c/file", seeded_bytes(40'000, 1));
+  for (const std::string path : {"tree/a/b/c", "tree/a/b", "tree/a"})
+    ASSERT_EQ(::chmod((from / path).c_str(), root ? 0 : 0500), 0);
+  const SharedTree tree = hashed(from / "tree");
+  const TreeSelection all = select_entries(tree.listing, tree.core.chunk_count, {});
+  if (root) {
+    ASSERT_EQ(::chown(to.path().c_str(), 65534, 65534), 0);
+  }
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    std::vector<std::vector<std::byte>> chunks;
+    for (std::uint32_t i = 0; i < tree.core.chunk_count; ++i) chunks.push_back(chunk_of(tree, ChunkIndex{i}));
+    if (root && (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0)) ::_exit(1);
+    content::PathResult<TreePart> part = TreePart::open(part_options(to.path(), tree, all));
+    if (!part || !part->prepare()) ::_exit(2);
+    for (std::uint32_t i = 0; i < chunks.size(); ++i)
+      if (!part->write(ChunkIndex{i}, chunks[i])) ::_exit(3);
+    if (!part->finish() || !part->finish() || !part->sync() || !part->publish(true)) ::_exit(4);
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0) << "exit code " << WEXITSTATUS(status);
+  EXPECT_EQ(picture(to / "tree"), picture(from / "tree"));
+  for (const std::string& above : {from / "tree/", to / "tree/"})
+    for (const std::string path : {"a", "a/b", "a/b/c"}) static_cast<void>(::chmod((above + path).c_str(), 0700));
 }
 
 TEST(TreeTransfer, OnePartHasOneWriter) {

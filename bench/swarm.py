@@ -10,9 +10,9 @@ files on tmpfs, every result compared with its source outside the clock. Scenari
            nearest one's share of the bytes at a receiver of 50 Mbit/s
   hostile  one honest source among nine that lie, stall or trickle (loopback): time / time with the honest one alone
   files    10,000 files of 4 KiB, beside tar over socat (loopback), alternating
-  limits   --limit-up and --limit-down over 10 s, with one peer and with two (loopback)
+  limits   --limit-up and --limit-down over 10 s, with one peer and with two, on unshaped links
 
-sources, crowd and latency need root (network namespaces: tools/netlab). Rates are of IP packets, so headers count.
+sources, crowd, latency and limits need root (network namespaces: tools/netlab). Rates are of IP packets, so headers count.
 """
 import argparse
 import filecmp
@@ -180,16 +180,22 @@ def same_trees(one, other):
 
 
 def limits(bench, table):
-    """Content bytes a second over the 10 s from 0.5 s after the start of the data."""
+    """Content bytes a second over the 10 s from 0.5 s after the start of the data. Receivers do not reach each other: what they
+    give each other would not be the source's."""
     rate = bench.size // 12
     for case, up, receivers, senders in (('limit-up', True, 1, 1), ('limit-up, two receivers', True, 2, 1), ('limit-down', False, 1, 1),
                                          ('limit-down, two sources', False, 1, 2)):
         limit = max(rate * receivers, 1)
-        with LocalHost() as host:
-            first = bench.share(host, extra=['--limit-up', str(limit)] if up else [])
-            sources = ready([first] + [bench.share(host, join=first) for _ in range(senders - 1)])
-            extra = [] if up else ['--limit-down', str(limit)]
-            getters = [bench.get(host, first.link, extra) for _ in range(receivers)]
+        names = [f'r{i}' for i in range(receivers)]
+        with bench.lab({name: Link() for name in [*names, *(f's{i}' for i in range(senders))]}) as lab:
+            hosts = [lab.hosts[name] for name in names]
+            for host in hosts:
+                for other in hosts:
+                    if other is not host:
+                        host.popen(['ip', 'route', 'add', 'blackhole', other.address]).wait()
+            first = bench.share(lab.hosts['s0'], extra=['--limit-up', str(limit)] if up else [])
+            sources = ready([first] + [bench.share(lab.hosts[f's{i}'], join=first) for i in range(1, senders)])
+            getters = [bench.get(host, first.link, [] if up else ['--limit-down', str(limit)]) for host in hosts]
             if transfer(bench, table, case, sources, getters) is None:
                 continue
             got = sum(rate_over(getter, 10) for getter in getters)
@@ -204,7 +210,7 @@ def rate_over(getter, seconds):
 
 
 SCENARIOS = {'sources': many_sources, 'crowd': crowd, 'latency': latency, 'hostile': hostile, 'files': files, 'limits': limits}
-IN_NAMESPACES = ('sources', 'crowd', 'latency')
+IN_NAMESPACES = ('sources', 'crowd', 'latency', 'limits')
 
 
 def size_of(text):
@@ -232,7 +238,7 @@ def parse(argv):
     if unknown := set(options.only) - set(SCENARIOS):
         parser.error('there is no scenario ' + ', '.join(sorted(unknown)))
     if set(options.only) & set(IN_NAMESPACES) and (reason := netlab.why_not(emulated='latency' in options.only)):
-        parser.error(f'{reason}: only hostile, files and limits can be measured')
+        parser.error(f'{reason}: only hostile and files can be measured')
     return options
 
 

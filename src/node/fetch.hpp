@@ -21,8 +21,8 @@
 #include "node/send_memory.hpp"
 #include "node/shared_content.hpp"
 #include "node/tracker_troubles.hpp"
-#include "node/tree_plan.hpp"
 #include "node/transfer_state.hpp"
+#include "node/tree_plan.hpp"
 #include "peernet/config.hpp"
 #include "peernet/link.hpp"
 #include "swarm/download.hpp"
@@ -112,8 +112,9 @@ class Fetch final : public TrackerUser {
   };
   struct Source {
     SlabHandle peer{};
-    bool trusted = false;    // XXH3-128 alone suffices
-    bool suspended = false;  // as the user was told
+    bool trusted = false;         // XXH3-128 alone suffices
+    bool suspended = false;       // as the user was told
+    bool told_too_early = false;  // more than is remembered before the core is known
     std::uint32_t bad = 0;
     std::uint32_t not_had = 0;  // chunks that it had announced
     std::uint64_t bytes = 0;    // of chunks, duplicates not included
@@ -165,6 +166,8 @@ class Fetch final : public TrackerUser {
   bool banned(const NodeId& node) const;
   void keep_early_have(Peer& peer, const FetchSlot& slot, EarlyHave have);
   void take_early_haves(Peer& peer, FetchSlot& slot);
+  void on_too_many_haves(Peer& peer, const FetchSlot& slot);
+  void ask_again_what_was_told_too_early();
   bool take_have(FetchSlot& slot, const wire::HaveFrame& frame);
   bool take_have_map(FetchSlot& slot, std::uint32_t page, ByteSpan bitmap);
   void note_source(const Peer& peer, std::string text, std::uint64_t bytes = 0);
@@ -236,7 +239,7 @@ class Fetch final : public TrackerUser {
   std::optional<content::Entry> entry_;   // of a file
   std::shared_ptr<const TreePlan> tree_;  // of a folder
   std::uint64_t files() const { return tree_ ? tree_->selection.files : 0; }
-  std::vector<std::uint32_t> lengths_;    // of its chunks on the wire; download_ looks at them
+  std::vector<std::uint32_t> lengths_;  // of its chunks on the wire; download_ looks at them
   std::uint64_t wanted_bytes_ = 0;
   content::PageTable entries_, xxh3_, sha256_;
   std::unique_ptr<FetchStore> store_;

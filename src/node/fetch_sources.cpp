@@ -287,7 +287,27 @@ void Fetch::take_early_haves(Peer& peer, FetchSlot& slot) {
     good = good && (early.bitmap.empty() ? take_have(slot, early.have) : take_have_map(slot, early.page, early.bitmap));
   }
   std::erase_if(early_haves_, [&](const EarlyHave& e) { return e.peer == peer.self && e.slot == slot.slot; });
-  if (!good) shard_->close(peer, wire::CloseCode::kLimit, "more chunks are announced than there can be");
+  if (!good) on_too_many_haves(peer, slot);
+}
+
+// Before the core has come nobody knows how many chunks there are, and not all that an honest source has is remembered:
+// it is joined once more when it is known.
+void Fetch::on_too_many_haves(Peer& peer, const FetchSlot& slot) {
+  if (core_) return shard_->close(peer, wire::CloseCode::kLimit, "more chunks are announced than there can be");
+  sources_[slot.source.value()].told_too_early = true;
+}
+
+void Fetch::ask_again_what_was_told_too_early() {
+  for (const Source& source : sources_) {
+    Peer* peer = source.told_too_early ? shard_->peer(source.peer) : nullptr;
+    if (peer == nullptr || peer->dead) continue;
+    const auto slot = std::ranges::find(peer->fetches, this, &FetchSlot::fetch);
+    PN_CHECK(slot != peer->fetches.end());
+    FetchSlot copy = *slot;
+    peer->session.send(wire::LeaveFrame{copy.slot, wire::LeaveReason::kGoodbye});
+    drop_source(*peer, copy, "is joined anew: it had told more than was remembered before the core was known");
+    join_over(*peer);
+  }
 }
 
 bool Fetch::take_have(FetchSlot& slot, const wire::HaveFrame& frame) {
@@ -320,15 +340,13 @@ bool Fetch::take_have_map(FetchSlot& slot, std::uint32_t page, ByteSpan bitmap) 
 
 void Fetch::on_have(Peer& peer, FetchSlot& slot, const wire::HaveFrame& frame) {
   if (!slot.joined) return keep_early_have(peer, slot, {.have = frame});
-  if (!take_have(slot, frame))
-    shard_->close(peer, wire::CloseCode::kLimit, "more chunks are announced than there can be");
+  if (!take_have(slot, frame)) on_too_many_haves(peer, slot);
 }
 
 void Fetch::on_have_map(Peer& peer, FetchSlot& slot, const wire::HaveMapFrame& frame) {
   if (!slot.joined)
     return keep_early_have(peer, slot, {.page = frame.page, .bitmap = {frame.bitmap.begin(), frame.bitmap.end()}});
-  if (!take_have_map(slot, frame.page, frame.bitmap))
-    shard_->close(peer, wire::CloseCode::kLimit, "more chunks are announced than there can be");
+  if (!take_have_map(slot, frame.page, frame.bitmap)) on_too_many_haves(peer, slot);
 }
 
 void Fetch::on_reject(Peer& peer, FetchSlot& slot, const wire::RejectFrame& frame) {

@@ -100,6 +100,7 @@ void Fetch::verify_core(AssemblyIndex assembly) {
   core_ = *core;
   begin_tables();
   serve_core(bytes);
+  ask_again_what_was_told_too_early();
   open_when_ready();
 }
 

@@ -44,10 +44,6 @@ class Usage(ProgramTest):
             with self.subTest(link=link):
                 self.assertNotIn(key_of(share.link), self.refused('get', link))
 
-    def test_a_folder_is_not_shared_yet(self):
-        os.mkdir(self.at('folder'))
-        self.assertIn('folder', self.refused('share', 'folder', '--listen', '127.0.0.1:0'))
-
     def test_options_that_only_the_engine_can_judge(self):
         self.make('data', b'x')
         self.refused('share', 'data', '--listen', 'somewhere')

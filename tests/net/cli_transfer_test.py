@@ -12,7 +12,7 @@ import events_schema  # noqa: E402
 from peernet_program import KEY, ProgramTest, key_of, random_bytes, read  # noqa: E402
 
 MIB = 1 << 20
-GET_EVENTS = {'start', 'progress', 'source', 'chunk_bad', 'retry', 'verify', 'tracker', 'done', 'error'}
+GET_EVENTS = {'start', 'progress', 'source', 'chunk_bad', 'retry', 'verify', 'tracker', 'done', 'error', 'complete', 'receiver'}
 
 
 class Transfers(ProgramTest):

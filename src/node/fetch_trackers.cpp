@@ -4,6 +4,7 @@
 #include "node/fetch.hpp"
 #include "node/ownership.hpp"
 #include "node/shard.hpp"
+#include "swarm/mutants.hpp"
 
 namespace peernet::node {
 namespace {
@@ -99,6 +100,7 @@ bool Fetch::knows_node(const wire::NodeTag& tag) const {
 }
 
 void Fetch::on_tracker_peers(const wire::NodeAnnounceReply& reply) {
+  if (swarm::mutant(swarm::Mutant::kIgnoreTrackerPeers)) return;
   trackers_answered_ = true;
   tracker_beat_ =
       std::clamp(Duration(std::chrono::milliseconds(reply.beat_ms)), Duration(100ms), Duration(kLongestBeat));

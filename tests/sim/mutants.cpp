@@ -44,7 +44,9 @@ constexpr std::array<const char*, kSwarmMutants> kSwarmNames{"None",
                                                              "HaveCursorSkips",
                                                              "UploadForgetsLostRange",
                                                              "SpreadingForever",
-                                                             "CancelNotConfirmed"};
+                                                             "CancelNotConfirmed",
+                                                             "TrustFastHashOfAnyone",
+                                                             "IgnoreTrackerPeers"};
 }  // namespace
 
 const char* name_of(Mutant mutant) {

@@ -52,7 +52,7 @@ SeedResult run_seed(std::uint64_t seed, const SeedOptions& options) {
 }  // namespace
 
 Suite pair_suite() {
-  return {"pair", 500, 5000, run_seed};
+  return {"pair", 500, 5000, run_seed, 120};
 }
 
 }  // namespace peernet::sim

@@ -131,7 +131,8 @@ TEST(Scenario, SeedsDrawEveryKindOfFaultAndLeaveEachOffSometimes) {
 }
 
 TEST(Runner, ReportsEachSeedOnceAndSurvivesCrashesAndHangs) {
-  const Suite suite{"sample", 1, 1, [](std::uint64_t seed, bool) {
+  const Suite suite{"sample", 1, 1,
+                    [](std::uint64_t seed, bool) {
                       SeedResult result;
                       result.state = SeedResult::State::kPassed;
                       result.trace = seed * 3;
@@ -140,11 +141,11 @@ TEST(Runner, ReportsEachSeedOnceAndSurvivesCrashesAndHangs) {
                         for (;;) asm volatile("");
                       if (seed == 16) result.fail("planted");
                       return result;
-                    }};
+                    },
+                    1};
   RunOptions options;
   options.first = 10;
   options.seeds = 10;
-  options.seed_timeout_s = 1;
   const std::vector<SeedResult> results = run_seeds(suite, options);
   ASSERT_EQ(results.size(), 10U);
   for (std::uint64_t i = 0; i < 10; ++i) {

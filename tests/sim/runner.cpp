@@ -50,7 +50,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "shared between p
     const std::uint64_t index = board.next.fetch_add(1, std::memory_order_relaxed);  // only hands out numbers
     if (index >= board.seeds) break;
     current = index;
-    ::alarm(options.seed_timeout_s);
+    ::alarm(suite.seed_timeout_s);
     board.results()[index] = suite.run(options.first + index, {.nodes = options.nodes});
   }
   std::fflush(stderr);

@@ -36,13 +36,13 @@ struct Suite {
   std::uint64_t full_seeds;
   /// Runs one seed to its end. Must depend on its arguments only.
   std::function<SeedResult(std::uint64_t seed, const SeedOptions& options)> run;
+  unsigned seed_timeout_s = 120;  ///< wall time after which a seed counts as hung
 };
 
 struct RunOptions {
   std::uint64_t first = 1;
   std::uint64_t seeds = 0;
   unsigned workers = 2;
-  unsigned seed_timeout_s = 120;  ///< wall time after which a seed counts as hung
   std::uint32_t nodes = 0;
 };
 

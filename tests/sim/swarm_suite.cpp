@@ -70,11 +70,11 @@ SeedResult run_crowd(std::uint64_t seed, const SeedOptions& options) {
 }  // namespace
 
 Suite crowd_suite() {
-  return {"crowd", 1, 1, run_crowd};
+  return {"crowd", 1, 1, run_crowd, 3600};
 }
 
 Suite swarm_suite() {
-  return {"swarm", 100, 1000, run_seed};
+  return {"swarm", 100, 1000, run_seed, 120};
 }
 
 }  // namespace peernet::sim

@@ -130,6 +130,13 @@ TEST(Arguments, ComplaintsAreSentencesThatNameTheFix) {
   EXPECT_THAT(bad({"get", "x", "--trust", "all"}), HasSubstr("--trust wants members"));
   EXPECT_TRUE(good({"get", "x", "-o", "-"}).to_stdout);
   EXPECT_THAT(bad({"get", "x", "-o", "-", "--overwrite"}), HasSubstr("--overwrite and -o -"));
+  EXPECT_THAT(bad({"get", "x", "-o", "-", "--files", "*"}), HasSubstr("--files and -o -"));
+  EXPECT_THAT(bad({"get", "x", "-o", "-", "--seed-after", "1"}), HasSubstr("--seed-after and -o -"));
+  EXPECT_THAT(bad({"get", "x", "--seed-after", "ever"}), HasSubstr("--seed-after wants seconds, or forever"));
+  EXPECT_THAT(bad({"get", "x", "--files", ""}), HasSubstr("--files wants a pattern"));
+  EXPECT_THAT(bad({"get", "x", "--max-peers", "1"}), HasSubstr("--max-peers wants a number from 2"));
+  EXPECT_THAT(bad({"get", "x", "--sequental"}), HasSubstr("did you mean --sequential?"));
+  EXPECT_THAT(bad({"get", "x", "--file", "a"}), HasSubstr("did you mean --files?"));
   EXPECT_THAT(bad({"get", "x", "-o"}), HasSubstr("wants a value behind it"));
   EXPECT_THAT(bad({"get", "x", "-q", "-v"}), HasSubstr("contradict"));
   EXPECT_THAT(bad({"get", "x", "--trust", "members", "--verify", "sha256"}), HasSubstr("contradict"));
@@ -181,6 +188,17 @@ TEST(Arguments, EveryOptionInTheHelpExists) {
       EXPECT_EQ(complaint.find("there is no option"), std::string::npos) << command << ": " << complaint;
     }
   }
+}
+
+TEST(Arguments, OfAFolderAPartMayBeAskedForAndServedOn) {
+  const Invocation i = good({"get", "x", "--files", "*.jpg", "--files", "docs/", "--seed-after", "forever",
+                             "--sequential", "--max-peers", "50"});
+  EXPECT_EQ(i.get.files, (std::vector<std::string>{"*.jpg", "docs/"}));
+  EXPECT_LT(i.get.seed_after_seconds, 0);
+  EXPECT_TRUE(i.get.sequential);
+  EXPECT_EQ(i.node.max_peers, 50u);
+  EXPECT_EQ(good({"get", "x", "--seed-after", "1.5"}).get.seed_after_seconds, 1.5);
+  EXPECT_EQ(good({"info", "x", "--files", "a"}).get.files.size(), 1u);
 }
 
 TEST(Arguments, TheHelpNamesEveryOption) {

@@ -131,7 +131,8 @@ int Reporter::fail(const Failure& failure, int caught_signal) {
   if (!sentence.ends_with('.') && !sentence.ends_with('?')) sentence += '.';
   if (console().colors()) sentence = "\x1b[1m" + sentence + "\x1b[0m";
   // Replacing does not help where another process holds the part file: that sentence says all there is to do.
-  const bool held = failure.code == ErrorCode::kTargetExists && failure.text.contains("another process");
+  const bool held = failure.code == ErrorCode::kTargetExists &&
+                    (failure.text.contains("another process") || failure.text.contains("no folder"));
   const std::string_view hint = held ? std::string_view() : hint_for(failure.code, invocation_.command);
   if (!hint.empty()) sentence += fmt::format(" {}", hint);
   console().line(sentence);

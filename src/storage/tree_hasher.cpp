@@ -78,7 +78,8 @@ class Collector {
     Entry& entry = found.entry;
     entry.path = name_ + "/" + item.path();
     take_attributes(entry, item.info);
-    if (entry.path.size() > content::kMaxPathBytes) return refuse("share a path longer than 4095 bytes", item.path());
+    if (entry.path.size() > content::kMaxPathBytes)
+      return refuse("a path longer than 4095 bytes cannot be shared", item.path());
     if (S_ISDIR(item.info.st_mode)) {
       entry.kind = EntryKind::kDirectory;
     } else if (S_ISREG(item.info.st_mode)) {
@@ -90,9 +91,9 @@ class Collector {
       if (n < 0) return content::path_error(from_errno(errno, "read the symbolic link"), item.path());
       entry.target.assign(target, static_cast<std::size_t>(n));
       if (!content::link_stays_inside(entry.path, entry.target))
-        return refuse("share a symbolic link that is absolute or could lead out of the folder", item.path());
+        return refuse("a symbolic link that is absolute or could lead out of the folder cannot be shared", item.path());
     } else {
-      return refuse("share a device, pipe or socket", item.path());
+      return refuse("devices, pipes and sockets cannot be shared", item.path());
     }
     found_.push_back(std::move(found));
     return S_ISDIR(item.info.st_mode);

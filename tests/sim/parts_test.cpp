@@ -132,7 +132,7 @@ TEST(Scenario, SeedsDrawEveryKindOfFaultAndLeaveEachOffSometimes) {
 
 TEST(Runner, ReportsEachSeedOnceAndSurvivesCrashesAndHangs) {
   const Suite suite{"sample", 1, 1,
-                    [](std::uint64_t seed, bool) {
+                    [](std::uint64_t seed, const SeedOptions&) {
                       SeedResult result;
                       result.state = SeedResult::State::kPassed;
                       result.trace = seed * 3;

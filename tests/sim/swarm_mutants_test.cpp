@@ -1,4 +1,4 @@
-// Every bug planted in the swarm is found by a known seed, and that seed passes without it.
+// Bugs planted in the swarm are found by known seeds, and these seeds pass without them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,7 +19,13 @@ struct Known {
 
 /// Where the draws of swarm_scenario.cpp change, ./dev sim --suite swarm --mutant NAME shows the seeds that find it
 /// now.
-constexpr std::array kKnown{Known{Mutant::kNeverRetryAfterTimeout, 1}};
+/// The bugs of src/swarm/mutants.hpp that are missing here cost time and no seed has shown that yet; unit tests find
+/// them.
+constexpr std::array kKnown{Known{Mutant::kNeverRetryAfterTimeout, 5}, Known{Mutant::kEndgameThirdCopy, 1},
+                            Known{Mutant::kForgetCancelledCredit, 1},  Known{Mutant::kRarestNeverOpensAgain, 1},
+                            Known{Mutant::kBanHonestOnMixedChunk, 7},  Known{Mutant::kLoserKeepsItsRequest, 1},
+                            Known{Mutant::kUploadForgetsLostRange, 3}, Known{Mutant::kServeUnwrittenChunk, 1},
+                            Known{Mutant::kTrustFastHashOfAnyone, 7},  Known{Mutant::kIgnoreTrackerPeers, 14}};
 
 class PlantedSwarmBug : public testing::TestWithParam<Known> {};
 
@@ -44,7 +50,7 @@ TEST_P(PlantedSwarmBug, IsFoundByItsSeed) {
   EXPECT_TRUE(healthy.passed()) << healthy.reason.data();
   if (found(play(mutant, seed, 1))) return;
   // A change anywhere moves packets, and with them the seed that meets a rare bug; the suite still has to find it.
-  constexpr std::uint64_t kSuite = 100;
+  constexpr std::uint64_t kSuite = 60;  // of the 100 that CI runs
   EXPECT_TRUE(found(play(mutant, 1, kSuite))) << "none of the seeds that CI runs finds it";
 }
 
@@ -53,6 +59,8 @@ std::string name_of_case(const testing::TestParamInfo<Known>& known) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Swarm, PlantedSwarmBug, testing::ValuesIn(kKnown), name_of_case);
+
+static_assert(kKnown.size() >= 10);
 
 }  // namespace
 }  // namespace peernet::sim

@@ -134,6 +134,19 @@ int run_verify(const Invocation& invocation) {
   Signals signals;
   GetOptions options = invocation.get;
   options.link = std::move(link->text);
+  // A file would be looked for in the folder, and fetched if it is not there.
+  if (S_ISDIR(info.st_mode)) {
+    GetOptions question = options;
+    question.metadata_only = true;
+    question.info = std::make_shared<ContentInfo>();
+    const auto told = transfer_to_end(invocation, question, reporter, signals, [](const auto&, const auto&) {});
+    if (!told) return reporter.fail(told.error());
+    if (told->last.kind == EventKind::kError)
+      return reporter.fail(failure_of(*told, invocation.path), signals.caught());
+    if (!question.info->folder)
+      return reporter.fail({ErrorCode::kIntegrity,
+                            fmt::format("{} is a folder, and the link names a file", printable(invocation.path))});
+  }
   options.output = exact_path(invocation.path, S_ISDIR(info.st_mode));
   const auto ended =
       transfer_to_end(invocation, std::move(options), reporter, signals, [](const auto&, const auto&) {});

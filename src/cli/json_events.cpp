@@ -56,7 +56,7 @@ std::optional<std::string> json_event(const Event& event, const Progress& progre
       json["name"] = event.text;
       json["bytes"] = event.bytes;
       json["chunks"] = event.number;
-      if (event.files > 0) json["files"] = event.files;
+      json["files"] = event.files;
       break;
     case EventKind::kSource:
       json = object("source");

@@ -11,9 +11,9 @@ using namespace peernet;
 
 constexpr std::array kKinds{EventKind::kStart,  EventKind::kSource,   EventKind::kChunkBad, EventKind::kRetry,
                             EventKind::kVerify, EventKind::kReceiver, EventKind::kDone,     EventKind::kLink,
-                            EventKind::kNotice, EventKind::kTracker};
-constexpr std::array kPhases{Phase::kStarting, Phase::kHashing,   Phase::kConnecting, Phase::kChecking,
-                             Phase::kRunning,  Phase::kFinishing, Phase::kDone,       Phase::kFailed};
+                            EventKind::kNotice, EventKind::kTracker,  EventKind::kComplete};
+constexpr std::array kPhases{Phase::kStarting,  Phase::kHashing, Phase::kConnecting, Phase::kChecking, Phase::kRunning,
+                             Phase::kFinishing, Phase::kDone,    Phase::kFailed,     Phase::kSeeding};
 
 void print(const Event& sample, const Progress& progress) {
   for (const EventKind kind : kKinds) {

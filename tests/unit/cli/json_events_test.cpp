@@ -7,7 +7,7 @@ namespace {
 
 TEST(JsonEvents, AreOneObjectALineWithTheVersionFirst) {
   Event event{.kind = EventKind::kStart, .text = "data.bin", .number = 3, .bytes = 2'500'000};
-  EXPECT_EQ(json_event(event, {}), R"({"v":1,"event":"start","name":"data.bin","bytes":2500000,"chunks":3})");
+  EXPECT_EQ(json_event(event, {}), R"({"v":1,"event":"start","name":"data.bin","bytes":2500000,"chunks":3,"files":0})");
 }
 
 TEST(JsonEvents, NamesFromPeersStayInsideTheirString) {

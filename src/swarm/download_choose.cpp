@@ -37,8 +37,12 @@ double seconds(Duration d) {
 
 // On paths below 2 ms everything asked for may arrive before this shard looks at its socket again; on longer ones it is
 // on its way, not in the socket.
+// While its rate is not known a source has an even part of the socket, or the first to double would leave nothing to the
+// others.
 std::uint64_t Download::window_bytes(const SourceScore& score) const {
-  return std::min(score.window(), near(score) ? options_.socket_bytes : options_.max_outstanding_bytes);
+  if (!near(score)) return std::min(score.window(), options_.max_outstanding_bytes);
+  const std::uint64_t even = std::max(options_.socket_bytes / source_count_, SourceScore::kFirstWindow);
+  return std::min({score.window(), options_.socket_bytes, score.measured() ? UINT64_MAX : even});
 }
 
 // A quarter of what may be outstanding, so that credit returns in quarters of the window and never all at once.

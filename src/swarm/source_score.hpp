@@ -87,6 +87,9 @@ class SourceScore {
   /// Bytes per second that it is able to deliver, 0 until measured. Does not fall while too little is asked of it.
   double rate() const { return rate_; }
 
+  /// A whole sample was taken: rate() is more than a first guess.
+  bool measured() const { return sampled_; }
+
   /// What may be outstanding, without regard to buffers and sockets: about rate x (2 RTT + 20 ms). Twice the round trip
   /// so that a congestion window may double in one, 20 ms for the source's disk and the scheduling of both hosts. The
   /// least round trip counts: the smoothed one holds the queue that this very window fills, and would let it run away.

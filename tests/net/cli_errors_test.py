@@ -2,7 +2,6 @@
 
 import os
 import pty
-import shutil
 import signal
 import socket
 import subprocess
@@ -198,15 +197,6 @@ class Disk(ProgramTest):
         os.chmod(self.at('secret'), 0)
         share = self.start('share', 'secret', '--listen', '127.0.0.1:0', '--state', self.state, wrapper=self.without_override())
         self.assert_one_sentence(self.ends(share, 7))
-
-    def without_override(self):
-        """Root, too, then obeys the mode of files."""
-        if os.geteuid() != 0:
-            return ()
-        wrapper = ('setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-dac_override,-dac_read_search')
-        if shutil.which('setpriv') is None or subprocess.run([*wrapper, 'true'], stderr=subprocess.DEVNULL, check=False).returncode != 0:
-            self.skipTest('no setpriv here that may drop capabilities')
-        return wrapper
 
     def test_a_folder_without_write_permission(self):
         share = self.share(self.make('data', random_bytes(1000)))

@@ -144,6 +144,15 @@ class ProgramTest(unittest.TestCase):
         self.processes.append(process)
         return process
 
+    def without_override(self):
+        """Root, too, then obeys the mode of files."""
+        if os.geteuid() != 0:
+            return ()
+        wrapper = ('setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-dac_override,-dac_read_search')
+        if shutil.which('setpriv') is None or subprocess.run([*wrapper, 'true'], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest('no setpriv here that may drop capabilities')
+        return wrapper
+
     def share(self, path, *words, **options):
         """A process that serves; its .link is what it printed."""
         process = self.start('share', path, '--listen', '127.0.0.1:0', '--state', self.state, *words, **options)

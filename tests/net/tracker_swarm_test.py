@@ -248,7 +248,7 @@ class Status(SwarmTest):
         text = self.ends(self.start('status', share.link, '--listen', '127.0.0.1:0'), 0).out
         self.assertEqual(len(text), 4, text)
         self.assertRegex(text[0], r'^127\.0\.0\.1:\d+ +\[#{32}\] 100 % ')
-        self.assertRegex(text[2], r'^127\.0\.0\.1:\d+ +\[[#.+]{32}\] +\d+ % .*heard [0-9.]+s ago$')
+        self.assertRegex(text[2], r'^127\.0\.0\.1:\d+ +\[[#.+]{32}\] +\d+ % .*heard [0-9.]+m?s ago$')
         self.assertIn('2 complete, 1 partial', text[3])
         get.stop()
         self.until_listed(share.link, 2, 0)  # it has said goodbye

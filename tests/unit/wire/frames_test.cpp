@@ -197,8 +197,8 @@ TEST(Frames, ValuesOutsideTheirListsAreMalformed) {
   EXPECT_EQ(patched(request, 18, 1), FrameStatus::kEnd);
   EXPECT_EQ(patched(request, 18, 2), FrameStatus::kMalformed) << "offset + length passes u32";
   EXPECT_EQ(patched(RejectFrame{}, 4, 0), FrameStatus::kMalformed);
-  EXPECT_EQ(patched(RejectFrame{}, 4, 6), FrameStatus::kEnd);
-  EXPECT_EQ(patched(RejectFrame{}, 4, 7), FrameStatus::kMalformed);
+  EXPECT_EQ(patched(RejectFrame{}, 4, 7), FrameStatus::kEnd);
+  EXPECT_EQ(patched(RejectFrame{}, 4, 8), FrameStatus::kMalformed);
   EXPECT_EQ(patched(LeaveFrame{}, 2, 0), FrameStatus::kMalformed);
   EXPECT_EQ(patched(LeaveFrame{}, 2, 4), FrameStatus::kMalformed);
   const Buffer bits(1);

@@ -171,9 +171,7 @@ void UploadQueue::on_acked(RequestId id, std::uint32_t offset, std::uint32_t len
 void UploadQueue::check_invariants() const {
   PN_CHECK(index_.size() == active_ && active_ + free_.size() == uploads_.size());
   std::uint64_t bytes = 0;
-  std::size_t waiting = 0;
   for (const Content& content : contents_) {
-    waiting += content.waiting.size();
     for (std::size_t w = 0; w < content.waiting.size(); ++w) {
       const Upload& upload = uploads_[content.waiting[w]];
       PN_CHECK(upload.request.slot == content.slot && index_.find(upload.request.id) == content.waiting[w]);

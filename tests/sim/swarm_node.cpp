@@ -42,7 +42,6 @@ SwarmNode::SwarmNode(Clockwork& clockwork, const SwarmContent& content, std::uin
       number_(number),
       plan_(plan),
       settings_(settings),
-      seed_(seed),
       rng_(seed ^ (0x90de0000ULL + number)),
       transmit_(std::move(transmit)),
       id_(id_of(seed, number)),

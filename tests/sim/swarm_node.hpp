@@ -128,7 +128,6 @@ class SwarmNode final : public StoreHost {
   std::uint32_t number_;
   NodePlan plan_;
   SwarmSettings settings_;
-  std::uint64_t seed_;
   Rng rng_;
   Transmit transmit_;
   NodeId id_;

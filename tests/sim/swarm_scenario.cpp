@@ -34,7 +34,7 @@ void hurt_link(Rng& rng, LinkProfile& link) {
   }
   if (rng.chance(0.15)) link.corrupt = 0.01 * rng.unit();
   if (rng.chance(0.3)) link.jitter = drawn(rng, 0ms, 20ms);
-  if (rng.chance(0.3)) link.queue_bytes = 16 << 10 << rng.below(5);
+  if (rng.chance(0.3)) link.queue_bytes = std::uint64_t{16 << 10} << rng.below(5);
 }
 
 void draw_lies(Rng& rng, NodePlan& plan) {

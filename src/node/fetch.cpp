@@ -122,7 +122,7 @@ void Fetch::ask(Instant now) {
     request.deadline_ms = plan->deadline_ms;
     if (!peer->session.send(request)) {
       download_->on_reject(now, plan->source, plan->id, swarm::Refusal::kBusy);
-      break;
+      continue;
     }
     peer->session.set_window_hint(download_->score(plan->source).outstanding());
     shard_->touch(*peer);
@@ -152,7 +152,7 @@ void Fetch::check_patience(Instant now) {
   }
   if (options_.get.timeout_seconds <= 0) return;
   // Hashing what is there, allocating and the last fsync may take the disk longer than any source may stay silent.
-  if (store_ && store_->in_flight() > 0) made_progress(now);
+  if (store_ && store_->in_flight() > 0 && !paused_for_space_) made_progress(now);
   const auto patience = Duration(static_cast<std::int64_t>(options_.get.timeout_seconds * 1e9));
   if (now - last_progress_ < patience) return;
   if (paused_for_space_) {

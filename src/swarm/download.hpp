@@ -216,6 +216,7 @@ class Download {
     std::uint32_t twin = kNoTwin;    // the live request of another source for the same bytes (endgame)
     bool shared = false;             // has or had a twin: others' bytes may make it whole
     std::uint64_t asked_before = 0;  // bytes asked of the source up to and with this request
+    Instant due;                     // given to others after this, whatever else the source sends meanwhile
   };
 
   // Something that a source is not asked for.
@@ -277,6 +278,7 @@ class Download {
   static constexpr std::uint32_t kMaxRequests = 1u << kSlotBits;
   static constexpr std::uint32_t kNoTwin = UINT32_MAX;
   static constexpr std::size_t kPageRanges = 32;
+  static constexpr Duration kOverdueAgain = 1s;  // while nobody else can be asked
   static constexpr Duration kFailedChunk = 30s;  // a chunk is not asked again where it failed, while others have it
   static constexpr std::size_t kSpareRanges = kMaxRequests + 2;  // each live request may stand alone
 
@@ -313,6 +315,7 @@ class Download {
   void unlink(Request& request);
   void forget_range(const Request& request);
   void give_back_all(Instant now, SourceIndex source, bool session_ended);
+  void take_overdue(Instant now);
 
   // download_choose.cpp
   std::uint64_t live_bytes() const { return outstanding_bytes_ - cancelled_bytes_; }
@@ -383,6 +386,7 @@ class Download {
   std::uint64_t outstanding_bytes_ = 0;
   std::uint64_t cancelled_bytes_ = 0;  // of them, of cancelled requests
   std::uint64_t received_bytes_ = 0;
+  Instant overdue_at_ = Instant::never();  // no request is overdue before
   std::uint64_t duplicate_bytes_ = 0;
 };
 

@@ -66,6 +66,7 @@ std::optional<AssemblyIndex> Download::on_data(Instant now, SourceIndex source, 
   sources_[source.value()].score.on_data(now, length);
   if (request->missing == 0) {
     const std::uint32_t twin = request->twin;
+    sources_[source.value()].score.on_fulfilled();
     end_request(*request, false);
     if (twin != kNoTwin) settle_twins(twin);
   } else if (request->shared) {
@@ -163,6 +164,26 @@ void Download::cancel_request(Request& request, bool give_back) {
 }
 
 // session_ended: nothing of it can come any more; else what others have is cancelled and asked of them.
+// Who trickles bytes, or brings all but the last ones of each request, is never silent: each request has a time of its
+// own by which it goes to somebody else.
+void Download::take_overdue(Instant now) {
+  if (now < overdue_at_) return;
+  overdue_at_ = Instant::never();
+  for (Request& request : requests_) {
+    if (request.state != RequestState::kLive) continue;
+    Source& source = sources_[request.source.value()];
+    const Item item = at(request.assembly).item;
+    if (request.due <= now && others_able(now, source, item)) {
+      source.score.on_overdue(now, rng_);
+      avoid(source, item, now + kFailedChunk, true);
+      cancel_request(request, true);
+      continue;
+    }
+    if (request.due <= now) request.due = now + kOverdueAgain;
+    overdue_at_ = std::min(overdue_at_, request.due);
+  }
+}
+
 void Download::give_back_all(Instant now, SourceIndex source, bool session_ended) {
   Source& s = sources_[source.value()];
   for (std::uint32_t slot = 0; slot < kMaxRequests; ++slot) {

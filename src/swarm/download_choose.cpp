@@ -22,6 +22,11 @@ constexpr std::uint32_t kExploreBytes = 64 * 1024;
 constexpr std::uint64_t kEndBytes = 64u << 20;
 constexpr double kEndSlack = 0.010;  // seconds
 
+// A request is overdue after so many times the expected time, within these bounds.
+constexpr double kOverdue = 4;
+constexpr Duration kUnknownDue = 4s;  // from a source of unknown rate
+constexpr Duration kLongestDue = 20s;
+
 // While it may still find nothing to do, a source is looked at again after this.
 constexpr Duration kLookAgain = 20ms;
 
@@ -37,8 +42,8 @@ double seconds(Duration d) {
 
 // On paths below 2 ms everything asked for may arrive before this shard looks at its socket again; on longer ones it is
 // on its way, not in the socket.
-// While its rate is not known a source has an even part of the socket, or the first to double would leave nothing to the
-// others.
+// While its rate is not known a source has an even part of the socket, or the first to double would leave nothing to
+// the others.
 std::uint64_t Download::window_bytes(const SourceScore& score) const {
   if (!near(score)) return std::min(score.window(), options_.max_outstanding_bytes);
   const std::uint64_t even = std::max(options_.socket_bytes / source_count_, SourceScore::kFirstWindow);
@@ -188,6 +193,11 @@ RequestPlan Download::make_request(Instant now, SourceIndex source_index, Assemb
   request.length = request.missing = range.size();
   request.twin = kNoTwin;
   request.shared = false;
+  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(source.score.stall_patience());
+  const double expected = source.score.rate() > 0 ? kOverdue * expected_seconds(source, range.size()) : 0;
+  request.due = now + std::clamp<Duration>(Duration(static_cast<std::int64_t>(expected * 1e9)),
+                                           source.score.rate() > 0 ? patience : kUnknownDue, kLongestDue);
+  overdue_at_ = std::min(overdue_at_, request.due);
   source.asked_bytes += range.size();
   request.asked_before = source.asked_bytes;
 
@@ -200,7 +210,6 @@ RequestPlan Download::make_request(Instant now, SourceIndex source_index, Assemb
   source.asked_at = now;
   source.score.on_request(now, range.size());
   outstanding_bytes_ += range.size();
-  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(source.score.stall_patience());
   return RequestPlan{source_index, id_of(slot),  assembly.item,
                      range.first,  range.size(), static_cast<std::uint32_t>(patience.count())};
 }

@@ -210,10 +210,11 @@ void Download::on_timeout(Instant now) {
     s.score.on_failure(now, rng_);
     give_back_all(now, SourceIndex(static_cast<std::uint16_t>(i)), false);
   }
+  take_overdue(now);
 }
 
 Instant Download::next_deadline(Instant now) const {
-  Instant next = Instant::never();
+  Instant next = overdue_at_;
   for (const Source& s : sources_) {
     if (!s.used) continue;
     next = std::min(next, s.score.suspended(now) ? s.score.suspended_until() : s.score.stall_at());

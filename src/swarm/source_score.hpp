@@ -37,8 +37,10 @@ class SourceScore {
     busy_bytes_ += bytes;
     outstanding_ -= std::min<std::uint64_t>(outstanding_, bytes);
     last_data_ = now;
-    if (failures_ > 0) suspended_until_ = now;  // it is back
-    failures_ = 0;
+    if (!withholds_) {
+      if (failures_ > 0) suspended_until_ = now;  // it is back
+      failures_ = 0;
+    }
     sample(now, bytes);
     const std::uint64_t low = window() / 4;
     if (outstanding_ < low) sample_limited_ = low_since_look_ = true;
@@ -57,6 +59,17 @@ class SourceScore {
     ++total_failures_;
     const double base = 0.25 * static_cast<double>(1 << shift);
     pause(now, Duration(static_cast<std::int64_t>(base * (0.75 + 0.5 * rng.unit()) * 1e9)));
+  }
+  /// It goes on sending, but not what was asked for long ago. Bytes alone are no excuse then, whole requests are.
+  void on_overdue(Instant now, Rng& rng) {
+    withholds_ = true;
+    fulfilled_ = 0;
+    if (!suspended(now)) on_failure(now, rng);
+  }
+  void on_fulfilled() {
+    if (!withholds_ || ++fulfilled_ < kForgivenAfter) return;
+    withholds_ = false;
+    failures_ = 0;
   }
   /// Left alone without blame.
   void pause(Instant now, Duration length) {
@@ -112,6 +125,7 @@ class SourceScore {
   std::uint32_t suspensions() const { return suspensions_; }
 
  private:
+  static constexpr std::uint32_t kForgivenAfter = 16;
   static constexpr Duration kRateWindow = 50ms;
   static constexpr Duration kLongestRateWindow = 1s;
   static constexpr double kRateGain = 0.3;
@@ -177,6 +191,8 @@ class SourceScore {
   int failures_ = 0;
   int total_failures_ = 0;
   std::uint32_t suspensions_ = 0;
+  bool withholds_ = false;
+  std::uint32_t fulfilled_ = 0;  // requests since it withheld one
 };
 
 }  // namespace peernet::swarm

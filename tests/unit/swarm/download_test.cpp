@@ -237,6 +237,30 @@ TEST(Download, ARejectedChunkIsNotAskedOfThatSourceAgain) {
   d.check_invariants();
 }
 
+TEST(Download, ASourceThatKeepsTheLastBytesToItselfAndTricklesLosesTheRequestAllTheSame) {
+  Download d = running(2);
+  const SourceIndex miser = full_source(d, at(0s));
+  const auto plan = d.next_request(at(0s));
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->source, miser);
+  const SourceIndex other = full_source(d, at(0s));
+  const std::uint32_t kept = 64;
+  d.on_data(at(1ms), miser, plan->id, plan->offset, plan->length - kept);
+  Instant now = at(1ms);
+  std::uint32_t next = plan->offset + plan->length - kept;
+  while (d.target(miser, plan->id, next, 1)) {  // a byte now and then: it is never silent
+    ASSERT_LT(now, at(10s));
+    d.on_data(now, miser, plan->id, next++, 1);
+    now = now + 300ms;
+    d.on_timeout(now);
+  }
+  EXPECT_TRUE(d.score(miser).suspended(now));
+  const auto again = d.next_request(now);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->source, other);
+  d.check_invariants();
+}
+
 TEST(Download, AStalledSourceLosesItsRequestsToAnotherAndItsCreditReturnsWithTheConfirmation) {
   Download d = running(2);
   const SourceIndex slow = full_source(d, at(0s));

@@ -200,6 +200,7 @@ class Fetch final : public TrackerUser {
   void serve_chunk(ChunkIndex chunk);
   void serve_present();
   void serve_bytes();
+  void want_short_sha256();
   void want_pages_to_serve();
   void tell_have_grown();
   void stop_serving();

@@ -60,6 +60,13 @@ void Fetch::serve_present() {
   if (core_->chunk_count == 0) have_grown_ = true;
 }
 
+// Of a short table all is asked for before the chunks: what comes from others than the publisher can be neither kept
+// nor passed on before its SHA-256 is here, and behind requests for chunks it would be late.
+void Fetch::want_short_sha256() {
+  if (!shared_ || sha256_.shape().pages > kPagesAtOnce) return;
+  for (; next_page_ < sha256_.shape().pages; ++next_page_) want_sha256_page(next_page_);
+}
+
 // Whoever asks us for a chunk may want its SHA-256, too, and the publisher may be gone by then. They come a few at a
 // time, after the first chunk: no chunk waits for thousands of pages.
 void Fetch::want_pages_to_serve() {

@@ -127,6 +127,7 @@ void Fetch::begin_tables() {
     for (std::uint32_t page = 0; page < table->shape().pages; ++page)
       download_->want_page({table->shape().id, page}, table->shape().reply_bytes(page));
   }
+  want_short_sha256();
 }
 
 void Fetch::want_sha256_page(std::uint32_t page) {

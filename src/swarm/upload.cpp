@@ -1,6 +1,7 @@
 #include "swarm/upload.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
 #include "swarm/mutants.hpp"
@@ -46,10 +47,17 @@ UploadQueue::Answer UploadQueue::on_request(const UploadRequest& request) {
   return Answer::kAccepted;
 }
 
+// Pages of tables overtake chunks: what has arrived of these may wait for the hashes that stand there.
+bool UploadQueue::goes_before(std::uint16_t a, std::uint16_t b) const {
+  const auto key = [this](std::uint16_t i) {
+    return std::pair(uploads_[i].request.table == content::TableId::kChunks, uploads_[i].age);
+  };
+  return key(a) < key(b);
+}
+
 void UploadQueue::insert_waiting(std::uint16_t i) {
   std::vector<std::uint16_t>& waiting = content_of(uploads_[i].request.slot).waiting;
-  const auto older = [this](std::uint16_t a, std::uint16_t b) { return uploads_[a].age < uploads_[b].age; };
-  waiting.insert(std::ranges::upper_bound(waiting, i, older), i);
+  waiting.insert(std::ranges::upper_bound(waiting, i, [this](auto a, auto b) { return goes_before(a, b); }), i);
 }
 
 void UploadQueue::remove_waiting(std::uint16_t i) {
@@ -176,7 +184,7 @@ void UploadQueue::check_invariants() const {
       const Upload& upload = uploads_[content.waiting[w]];
       PN_CHECK(upload.request.slot == content.slot && index_.find(upload.request.id) == content.waiting[w]);
       PN_CHECK(!upload.to_send.empty());
-      PN_CHECK(w == 0 || uploads_[content.waiting[w - 1]].age < upload.age);
+      PN_CHECK(w == 0 || goes_before(content.waiting[w - 1], content.waiting[w]));
       bytes += upload.to_send.total();
     }
   }

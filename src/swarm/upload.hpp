@@ -45,8 +45,8 @@ class UploadQueue {
   /// Drops all requests of a content slot.
   void drop_slot(ContentSlot slot);
 
-  /// First unsent bytes of the oldest request, at most max_bytes, taken out of what is to be sent. Several contents
-  /// take turns by bytes.
+  /// First unsent bytes of the oldest request (of a table, if there is one), at most max_bytes, taken out of what is to
+  /// be sent. Several contents take turns by bytes.
   std::optional<Piece> next_piece(std::uint32_t max_bytes);
   /// A piece that was taken and cannot be sent now: it goes next.
   void give_back(const Piece& piece);
@@ -82,13 +82,14 @@ class UploadQueue {
   struct Content {
     ContentSlot slot;
     std::int64_t credit = 0;             // bytes it may still send in its turn, negative: it has sent more
-    std::vector<std::uint16_t> waiting;  // with bytes to send, oldest first
+    std::vector<std::uint16_t> waiting;  // with bytes to send: pages first, then the oldest
   };
 
   static Range<std::uint32_t> within(const UploadRequest& request, std::uint32_t offset, std::uint32_t length);
   Upload* find(RequestId id);
   Content& content_of(ContentSlot slot);
   Content* next_content();
+  bool goes_before(std::uint16_t a, std::uint16_t b) const;
   void insert_waiting(std::uint16_t upload);
   void remove_waiting(std::uint16_t upload);
   void end(std::uint16_t upload);

@@ -36,6 +36,22 @@ TEST(UploadQueue, PiecesComeInOrderAndOnce) {
   EXPECT_FALSE(q.next_piece(200));
 }
 
+TEST(UploadQueue, PagesOvertakeChunks) {
+  UploadQueue q;
+  q.on_request(request(1, 0, 100));
+  q.on_request(request(2, 0, 100));
+  UploadRequest page = request(3, 0, 50);
+  page.table = content::TableId::kSha256;
+  q.on_request(page);
+  q.check_invariants();
+  EXPECT_EQ(q.next_piece(1000)->request.id, RequestId(3));
+  EXPECT_EQ(q.next_piece(1000)->request.id, RequestId(1));
+  q.on_lost(RequestId(3), 0, 50);
+  EXPECT_EQ(q.next_piece(1000)->request.id, RequestId(3));
+  EXPECT_EQ(q.next_piece(1000)->request.id, RequestId(2));
+  q.check_invariants();
+}
+
 TEST(UploadQueue, LostBytesComeAgainAndAcknowledgedOnesDoNot) {
   UploadQueue q;
   q.on_request(request(1, 0, 1000));

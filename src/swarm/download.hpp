@@ -264,6 +264,8 @@ class Download {
     std::uint32_t ticks = 0;
     std::uint32_t far_ticks = 0;
     std::uint32_t full_ticks = 0;
+
+    bool has_told() const { return has_all || have.count() > 0 || early.count() > 0; }
   };
 
   struct Page {
@@ -292,6 +294,7 @@ class Download {
   // download_sources.cpp
   Source& source_at(SourceIndex source);
   bool source_has(const Source& source, const Item& item) const;
+  bool others_have_told(Instant now, const Source& except, const Item& item) const;
   bool may_ask(Instant now, const Source& source, const Item& item) const;
   bool others_able(Instant now, const Source& except, const Item& item) const;
   static void avoid(Source& source, const Item& item, Instant until, bool failed);

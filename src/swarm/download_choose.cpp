@@ -13,6 +13,10 @@ namespace {
 constexpr std::uint32_t kPieceBytes = 16 * 1024;
 constexpr Duration kNear = 2ms;
 
+// What may be asked of all sources together whose rate is not known, and of one of them; each doubles as it delivers.
+constexpr std::uint64_t kFirstWindows = 1u << 20;
+constexpr std::uint64_t kLeastFirstWindow = 32 * 1024;
+
 // One request in so many goes to the source that was asked least recently, whatever is expected of it.
 constexpr std::uint32_t kExploreEvery = 24;
 constexpr Duration kExplorePause = 500ms;
@@ -45,7 +49,12 @@ double seconds(Duration d) {
 // While its rate is not known a source has an even part of the socket, or the first to double would leave nothing to
 // the others.
 std::uint64_t Download::window_bytes(const SourceScore& score) const {
-  if (!near(score)) return std::min(score.window(), options_.max_outstanding_bytes);
+  if (!near(score)) {
+    // Of a crowd each has little to give at first, and one who is asked for much by everybody keeps all waiting.
+    const std::uint64_t part = std::max(kFirstWindows / std::max<std::size_t>(source_count_, 1), kLeastFirstWindow);
+    const std::uint64_t first = score.measured() ? UINT64_MAX : std::max(part, 2 * score.delivered());
+    return std::min({score.window(), options_.max_outstanding_bytes, first});
+  }
   const std::uint64_t even = std::max(options_.socket_bytes / source_count_, SourceScore::kFirstWindow);
   return std::min({score.window(), options_.socket_bytes, score.measured() ? UINT64_MAX : even});
 }
@@ -162,7 +171,7 @@ std::optional<RequestPlan> Download::request_from(Instant now, SourceIndex sourc
   if (!index) {
     if (const auto plan = second_copy(now, source_index)) return plan;
     source.idle_version = work_version_;
-    source.idle_until = Instant::never();
+    source.idle_until = pages_.empty() ? Instant::never() : now + kLookAgain;
     for (const Assembly& assembly : assemblies_)
       if (assembly.state == AssemblyState::kFilling) source.idle_until = now + kLookAgain;
     for (const Avoided& avoided : source.avoided)

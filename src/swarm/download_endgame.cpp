@@ -13,9 +13,10 @@ namespace {
 constexpr double kClearly = 1.5;        // times earlier, and
 constexpr double kClearlyBy = 0.010;    // seconds
 constexpr double kUnknownRate = 65536;  // bytes per second, of a source that has brought nothing yet
-// Bytes that may come twice for it: this many, and one in kCostShare of those received. Silence costs nothing.
-constexpr std::uint64_t kCostGrace = 256 * 1024;
+// Bytes that may come twice for it: one in kCostShare of the content, within bounds, and one in as many of those
+// received. Silence costs nothing.
 constexpr std::uint64_t kCostShare = 256;
+constexpr std::uint64_t kMostGrace = 256 * 1024;
 constexpr std::uint32_t kCutBytes = 16 * 1024;
 // A disputed chunk has one source alone: it is taken away from one that would hold up everything.
 constexpr double kDisputedPatience = 2.0;
@@ -46,6 +47,8 @@ std::optional<RequestPlan> Download::second_copy(Instant now, SourceIndex source
   if (source.score.rate() == 0) return std::nullopt;
   const double start =
       seconds(source.score.rtt()) + static_cast<double>(source.score.outstanding()) / source.score.rate();
+  const std::uint64_t grace =
+      std::clamp<std::uint64_t>(std::uint64_t{chunk_count_} * chunk_bytes_ / kCostShare, kCutBytes, kMostGrace);
   double most_gained = 0;
   Request* best = nullptr;
   Range<std::uint32_t> best_range;
@@ -79,7 +82,7 @@ std::optional<RequestPlan> Download::second_copy(Instant now, SourceIndex source
     const bool silent = now - other.score.last_data() > std::max<Duration>(250ms, 4 * other.score.rtt());
     best_cost = silent ? 0 : std::min<double>(range.size(), other.score.rate() * (mine + seconds(other.score.rtt())));
     const std::uint64_t spent = std::max(second_copy_cost_, duplicate_bytes_) + static_cast<std::uint64_t>(best_cost);
-    if (!silent && spent > kCostGrace + received_bytes_ / kCostShare) continue;
+    if (!silent && spent > grace + received_bytes_ / kCostShare) continue;
     most_gained = left - mine;
     best = &request;
     best_range = range;

@@ -156,8 +156,15 @@ bool Download::others_able(Instant now, const Source& except, const Item& item) 
   });
 }
 
+// Who has no chunk yet hardly has the tables either: asked only while nobody else can be.
+bool Download::others_have_told(Instant now, const Source& except, const Item& item) const {
+  if (item.table == TableId::kChunks || except.has_told()) return false;
+  return std::ranges::any_of(
+      sources_, [&](const Source& s) { return &s != &except && s.used && s.has_told() && !s.score.suspended(now); });
+}
+
 bool Download::may_ask(Instant now, const Source& source, const Item& item) const {
-  if (!source_has(source, item)) return false;
+  if (!source_has(source, item) || others_have_told(now, source, item)) return false;
   for (const Avoided& avoided : source.avoided)
     if (now < avoided.until && avoided.item == item && (!avoided.failed || others_able(now, source, item)))
       return false;

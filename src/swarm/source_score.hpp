@@ -133,7 +133,7 @@ class SourceScore {
   static constexpr int kFlatSamples = 2;
   static constexpr Duration kWindowSlack = 20ms;
   static constexpr std::uint64_t kStartWindow = 2u << 20;
-  static constexpr std::uint64_t kLeastWindow = 64 * 1024;
+  static constexpr std::uint64_t kLeastWindow = 32 * 1024;
 
   static double per_second(std::uint64_t bytes, Duration span) {
     return static_cast<double>(bytes) / (static_cast<double>(span.count()) * 1e-9);

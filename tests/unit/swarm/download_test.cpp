@@ -130,6 +130,39 @@ TEST(Download, PagesComeBeforeChunks) {
   EXPECT_EQ(d.outstanding_bytes(), 0u);
 }
 
+TEST(Download, PagesAreAskedOfWhoHasToldOfSomethingWhileThereIsOne) {
+  Download d(options());
+  const SourceIndex empty = *d.add_source(at(0s));
+  d.set_round_trip(empty, 1ms);
+  const SourceIndex full = full_source(d, at(0s));
+  d.set_round_trip(full, 50ms);
+  d.want_page({TableId::kManifest, 0}, 132);
+  const auto first = d.next_request(at(0s));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->source, full);
+  d.remove_source(full);
+  const auto second = d.next_request(at(1ms));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->source, empty);
+}
+
+TEST(Download, OfACrowdEachIsAskedForLittleBeforeItHasDelivered) {
+  DownloadOptions o = options();
+  o.assemblies = 200;
+  Download d(o);
+  d.begin_chunks({.count = 1000, .bytes = 16384, .last_bytes = 16384, .assemblies = 200});
+  d.set_verifiable(ChunkIndex(0), 1000);
+  for (int i = 0; i < 32; ++i) {
+    const SourceIndex source = *d.add_source(at(0s));
+    d.set_round_trip(source, 20ms);
+    d.on_have_all(source);
+  }
+  std::map<SourceIndex, std::uint64_t> asked;
+  while (const auto plan = d.next_request(at(0s))) asked[plan->source] += plan->length;
+  EXPECT_EQ(asked.size(), 32u);
+  for (const auto& [source, bytes] : asked) EXPECT_LE(bytes, 32u * 1024);
+}
+
 TEST(Download, ASourceThatHasNotDeliveredHoldsOneRange) {
   Download d = running(8);
   full_source(d, at(0s));

@@ -79,6 +79,7 @@ void Link::damage(Datagram& datagram) {
 }
 
 Instant Link::departure(Instant now, std::uint32_t bytes) {
+  carried_ += bytes;
   const double ns = static_cast<double>(bytes) * 1e9 / static_cast<double>(profile_.rate);
   busy_until_ = std::max(busy_until_, now) + Duration(static_cast<std::int64_t>(ns));
   return busy_until_;

@@ -73,6 +73,8 @@ class Link {
   bool is_cut() const { return cut_; }
   void set_cut(bool cut) { cut_ = cut; }
   std::uint64_t count(Fate fate) const { return counts_[static_cast<std::size_t>(fate)]; }
+  /// Bytes it was given to carry, with IP's.
+  std::uint64_t carried() const { return carried_; }
   /// No datagram of more than this many IP bytes came through whole (the largest that was delivered).
   std::uint32_t longest_delivered() const { return longest_delivered_; }
 
@@ -91,6 +93,7 @@ class Link {
   bool cut_ = false;
   std::uint32_t forced_losses_ = 0;
   std::uint32_t longest_delivered_ = 0;
+  std::uint64_t carried_ = 0;
   std::array<std::uint64_t, kFates> counts_{};
 };
 

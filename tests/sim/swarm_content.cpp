@@ -98,6 +98,7 @@ std::shared_ptr<node::SharedContent> SwarmContent::shared(std::shared_ptr<node::
   out->transfer = std::make_shared<node::TransferState>();
   out->manifest = {.core = &core_, .core_bytes = core_bytes_, .entries = &entries_, .xxh3 = &xxh3_, .sha256 = &sha256_};
   out->bytes = std::move(bytes);
+  out->spread = std::make_unique<swarm::Spread>(core_.chunk_count);
   return out;
 }
 

@@ -56,6 +56,19 @@ SeedResult run_crowd(std::uint64_t seed, const SeedOptions& options) {
   std::printf("%u receivers: the last is done after %.3f s, %.2f times the ideal of %.3f s; duplicates %.2f %%\n",
               getters, took, took / ideal, ideal,
               100.0 * static_cast<double>(report.duplicate_bytes) / static_cast<double>(report.received_bytes + 1));
+  const auto copies = [&](std::uint64_t bytes) {
+    return static_cast<double>(bytes) / static_cast<double>(scenario.content_bytes);
+  };
+  const auto done = [&](std::size_t part) {
+    return static_cast<double>(report.done_at[(report.done_at.size() - 1) * part / 10].ns()) * 1e-9;
+  };
+  std::printf("  done: the first after %.3f s, half after %.3f s, nine in ten after %.3f s\n", done(0), done(5),
+              done(9));
+  std::printf(
+      "  sent, in copies of the content: %.2f by the publisher, %.2f by each receiver; links were used to %.0f %% and "
+      "%.0f %%\n",
+      copies(report.publisher_sent), copies(report.getters_sent) / getters,
+      100 * copies(report.publisher_sent) * ideal / took, 100 * copies(report.getters_sent) / getters * ideal / took);
   std::fflush(stdout);
   SeedResult result;
   result.state = SeedResult::State::kPassed;

@@ -184,7 +184,12 @@ SwarmReport SwarmWorld::run() {
     }
     play(clockwork_.next());
   }
-  for (const auto& node : nodes_) report.finished_at = std::max(report.finished_at, node->done_at());
+  for (const auto& node : nodes_) {
+    report.finished_at = std::max(report.finished_at, node->done_at());
+    if (node->plan().role == Role::kGetter) report.done_at.push_back(node->done_at());
+    (node->number() == 0 ? report.publisher_sent : report.getters_sent) += up_[node->number()].carried();
+  }
+  std::ranges::sort(report.done_at);
   if (clockwork_.verbose)
     for (const auto& node : nodes_) node->describe();
   check_bans();

@@ -17,7 +17,10 @@ struct SwarmReport {
   std::uint64_t events = 0;
   std::uint64_t received_bytes = 0;  ///< by all gets
   std::uint64_t duplicate_bytes = 0;
+  // Bytes that links carried until the last one was done, with headers.
   std::uint64_t publisher_sent = 0;
+  std::uint64_t getters_sent = 0;
+  std::vector<Instant> done_at;  ///< of each getter, in order
   std::uint32_t finished = 0;
   std::uint32_t failed_gets = 0;  ///< ended with an error and were begun again
   std::uint32_t banned = 0;

@@ -25,6 +25,13 @@ double seconds(Duration d) {
   return static_cast<double>(d.count()) * 1e-9;
 }
 
+// Longer than its round trip and its turn among the others that it serves explain.
+bool long_silent(Instant now, const SourceScore& score) {
+  const Duration silence = now - score.last_data();
+  if (score.rate() == 0 || silence <= std::max<Duration>(250ms, 4 * score.rtt())) return false;
+  return seconds(silence) > 2 * static_cast<double>(score.outstanding()) / score.rate();
+}
+
 }  // namespace
 
 // Sources serve in order: what was asked of it before comes first. Who has been silent for long will stay so for about
@@ -79,10 +86,11 @@ std::optional<RequestPlan> Download::second_copy(Instant now, SourceIndex source
     if (range.empty()) continue;
     const double mine = start + range.size() / source.score.rate();
     if (left < mine * kClearly + kClearlyBy || left - mine <= most_gained) continue;
-    const bool silent = now - other.score.last_data() > std::max<Duration>(250ms, 4 * other.score.rtt());
+    const bool silent = long_silent(now, other.score);
     best_cost = silent ? 0 : std::min<double>(range.size(), other.score.rate() * (mine + seconds(other.score.rtt())));
-    const std::uint64_t spent = std::max(second_copy_cost_, duplicate_bytes_) + static_cast<std::uint64_t>(best_cost);
-    if (!silent && spent > grace + received_bytes_ / kCostShare) continue;
+    const std::uint64_t expected = silent ? 0 : second_copy_cost_;
+    const std::uint64_t spent = std::max(expected, duplicate_bytes_) + static_cast<std::uint64_t>(best_cost);
+    if (spent > grace + received_bytes_ / kCostShare) continue;
     most_gained = left - mine;
     best = &request;
     best_range = range;

@@ -9,6 +9,7 @@
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return peernet::sim::run_main({peernet::sim::pair_suite(), peernet::sim::swarm_suite(), peernet::sim::crowd_suite()},
+  return peernet::sim::run_main({peernet::sim::pair_suite(), peernet::sim::swarm_suite(), peernet::sim::crowd_suite(),
+                                 peernet::sim::crowd_model_suite()},
                                 arguments, peernet::sim::select_mutant);
 }

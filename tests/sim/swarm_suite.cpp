@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "sim/crowd_model.hpp"
 #include "sim/swarm_world.hpp"
 
 namespace peernet::sim {
@@ -80,7 +81,33 @@ SeedResult run_crowd(std::uint64_t seed, const SeedOptions& options) {
   return result;
 }
 
+SeedResult run_crowd_model(std::uint64_t seed, const SeedOptions& options) {
+  CrowdPlan plan;
+  plan.seed = seed;
+  plan.receivers = options.nodes == 0 ? 1000 : options.nodes;
+  const CrowdReport report = play_crowd(plan);
+  std::printf("%u receivers: the last is done after %.3f s, %.2f times the ideal of %.3f s; duplicates %.2f %%\n",
+              plan.receivers, report.last_seconds, report.last_seconds / report.ideal_seconds, report.ideal_seconds,
+              100.0 * static_cast<double>(report.duplicate_bytes) / static_cast<double>(report.received_bytes + 1));
+  std::printf("  done: the first after %.3f s, half after %.3f s\n", report.first_seconds, report.half_seconds);
+  std::printf("  sent, in copies of the content: %.2f by the publisher, %.2f by each receiver\n",
+              report.publisher_copies, report.receiver_copies);
+  std::fflush(stdout);
+  SeedResult result;
+  result.state = SeedResult::State::kPassed;
+  result.trace = report.trace;
+  result.events = report.events;
+  result.bytes = report.received_bytes;
+  result.virtual_ns = static_cast<std::int64_t>(report.last_seconds * 1e9);
+  if (!report.finished) result.fail("not all receivers have everything");
+  return result;
+}
+
 }  // namespace
+
+Suite crowd_model_suite() {
+  return {"crowd-model", 1, 1, run_crowd_model, 3600};
+}
 
 Suite crowd_suite() {
   return {"crowd", 1, 1, run_crowd, 3600};

@@ -36,7 +36,8 @@ std::optional<Target> Download::target(SourceIndex source, RequestId id, std::ui
   if (std::uint64_t{offset} + length > end || assembly.state != AssemblyState::kFilling) return std::nullopt;
   const Range<std::uint32_t> range{offset, offset + length};
   if (assembly.received.contains(range)) return std::nullopt;
-  return Target{request->assembly, offset, assembly.received.intersects(range)};
+  const std::uint32_t place = mutant(Mutant::kBytesInTheWrongPlace) && offset > 0 ? offset - 1 : offset;
+  return Target{request->assembly, place, assembly.received.intersects(range)};
 }
 
 Range<std::uint32_t> Download::missing(AssemblyIndex assembly, Range<std::uint32_t> within) const {

@@ -19,6 +19,7 @@ enum class Mutant : std::uint8_t {
   kBanHonestOnMixedChunk,   ///< wrong bytes from several sources are blamed on the first of them
   kLoserKeepsItsRequest,    ///< the endgame's loser is not cancelled when all its bytes are here
   kSpreadingIsAFailure,     ///< who gives chunks to others first is suspended for it
+  kBytesInTheWrongPlace,    ///< a packet within a chunk lands one byte too early
   // UploadQueue, HaveLog, serving
   kServeUnwrittenChunk,     ///< a chunk is announced and served once it is verified, before it is written
   kHaveCursorSkips,         ///< a receiver that is told of new chunks misses the last of them

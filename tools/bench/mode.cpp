@@ -1,0 +1,166 @@
+#include "mode.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+#include <vector>
+
+#include "cli/printable.hpp"
+#include "console.hpp"
+#include "mode_parser.hpp"
+#include "process.hpp"
+
+namespace peernet::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBlock = 1 << 20;
+
+bool write_all(int fd, const char* from, std::size_t count) {
+  while (count > 0) {
+    const ssize_t written = ::write(fd, from, count);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    from += written;
+    count -= static_cast<std::size_t>(written);
+  }
+  return true;
+}
+
+// An empty path is no wish.
+bool write_file(const std::string& path, const std::string& text, const std::string& mode) {
+  if (path.empty()) return true;
+  std::ofstream file(path, std::ios::trunc | std::ios::binary);
+  file << text;
+  file.close();
+  if (file) return true;
+  complain(mode, fmt::format("{} cannot be written: {}", path, std::strerror(errno)));
+  return false;
+}
+
+}  // namespace
+
+Scratch::Scratch(std::string path) : path_(std::move(path)) {}
+
+Scratch::Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, {})), folders_(other.folders_) {}
+
+Scratch::~Scratch() {
+  std::error_code ignored;
+  if (!path_.empty()) fs::remove_all(path_, ignored);
+}
+
+Outcome<Scratch> Scratch::make(const std::string& parent, std::uint64_t bytes) {
+  const char* const wanted = std::getenv("TMPDIR");
+  std::vector<std::string> parents{wanted == nullptr ? "/var/tmp" : wanted, "/var/tmp", "."};
+  if (!parent.empty()) parents = {parent};
+  std::string reason;
+  for (const std::string& at : parents) {
+    std::error_code error;
+    const fs::space_info space = fs::space(at, error);
+    if (error || space.available < bytes) {
+      reason = error ? error.message()
+                     : fmt::format("{} are needed and {} are free", format_size(bytes), format_size(space.available));
+      continue;
+    }
+    std::string path = fs::absolute(at).string() + "/peernet-bench-XXXXXX";
+    if (::mkdtemp(path.data()) != nullptr) return Scratch(path);
+    reason = std::strerror(errno);
+  }
+  return std::unexpected(
+      fmt::format("no folder for files can be made in {}: {}; --dir names another place", parents.front(), reason));
+}
+
+std::string Scratch::folder(const std::string& name) {
+  const std::string path = fmt::format("{}/{}-{}", path_, ++folders_, name);
+  fs::create_directory(path);
+  return path;
+}
+
+Outcome<bool> write_random_file(const std::string& path, std::uint64_t bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  std::vector<char> block(kBlock);
+  bool good = fd >= 0;
+  for (std::uint64_t left = bytes; good && left > 0;) {
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left, kBlock));
+    for (std::size_t at = 0; at < count;) {  // getrandom gives at most so much at once when a signal comes
+      const ssize_t got = ::getrandom(block.data() + at, count - at, 0);
+      at += got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+    good = write_all(fd, block.data(), count);
+    left -= count;
+  }
+  const int failure = errno;
+  if (fd >= 0) ::close(fd);
+  if (good) return true;
+  return std::unexpected(fmt::format("{} cannot be written: {}", path, std::strerror(failure)));
+}
+
+bool same_bytes(const std::string& one, const std::string& other) {
+  std::ifstream a(one, std::ios::binary), b(other, std::ios::binary);
+  std::vector<char> left(kBlock), right(kBlock);
+  while (a && b) {
+    a.read(left.data(), kBlock);
+    b.read(right.data(), kBlock);
+    if (a.gcount() != b.gcount() || std::memcmp(left.data(), right.data(), static_cast<std::size_t>(a.gcount())) != 0)
+      return false;
+  }
+  return a.eof() && b.eof();
+}
+
+void add_common(ModeParser& parser, CommonOptions& into) {
+  parser.bytes("--size", into.size);
+  parser.number("--runs", into.runs, 1, 1000);
+  parser.text("--json", into.json);
+  parser.text("--html", into.html);
+  parser.text("--dir", into.folder);
+  parser.text("--peernet", into.peernet);
+  parser.decimal("--keeper", into.keeper_gib, 0, 1024);
+  parser.flag("-q,--quiet", into.quiet);
+}
+
+Outcome<std::string> find_peernet(const CommonOptions& options) {
+  std::error_code error;
+  if (!options.peernet.empty()) {
+    const std::string path = fs::absolute(options.peernet, error).string();
+    if (is_installed(path)) return path;
+    return std::unexpected(fmt::format("{} is no program that can be run", cli::printable(options.peernet)));
+  }
+  const std::string beside = fs::read_symlink("/proc/self/exe", error).replace_filename("peernet").string();
+  if (!error && is_installed(beside)) return beside;
+  if (is_installed("peernet")) return std::string("peernet");
+  return std::unexpected(std::string("there is no peernet beside this program or in PATH; --peernet names it"));
+}
+
+int complain(const std::string& mode, const std::string& sentence, int code) {
+  fmt::print(stderr, "peernet-bench {}: {}{}\n", mode, sentence,
+             sentence.ends_with('.') || sentence.ends_with('?') ? "" : ".");
+  return code;
+}
+
+int finish(const Result& result, const CommonOptions& options) {
+  for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
+  if (result.noise.value("noisy", false))
+    fmt::print(
+        "warning: other work kept {:.2f} cores busy meanwhile, and other guests took {:.2f}: read the ratios, not the "
+        "times\n",
+        result.noise.value("others_cores", 0.0), result.noise.value("steal_cores", 0.0));
+  std::fflush(stdout);
+  const nlohmann::json document = to_json(result);
+  const auto text = [&] { return document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"; };
+  if (!write_file(options.json, options.json.empty() ? std::string() : text(), result.mode)) return kFailed;
+  return kOk;
+}
+
+}  // namespace peernet::bench

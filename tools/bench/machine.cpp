@@ -1,14 +1,19 @@
 #include "machine.hpp"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -19,6 +24,7 @@ namespace {
 
 // Above this share of one core, taken by others, a result is called noisy.
 constexpr double kNoisyCores = 0.15;
+constexpr std::size_t kMiB = 1 << 20;
 
 // The rest of the first line of a file that starts with `key`, without separators and quotes around it.
 std::string value_in(const char* path, const std::string& key) {
@@ -49,6 +55,20 @@ double own_cpu_seconds() {
       sum += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
   }
   return sum;
+}
+
+// In the keeper's process; ends with its death.
+void keep(std::size_t size, int ready) {
+  void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) return;
+  ::madvise(at, size, MADV_NOHUGEPAGE);
+  ::madvise(at, size, MADV_POPULATE_WRITE);
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  // What stays keeps each MiB in pieces too small to be handed back.
+  for (std::size_t offset = 0; offset < size; offset += kMiB)
+    ::madvise(static_cast<char*>(at) + offset + page, kMiB - page, MADV_DONTNEED);
+  ::close(ready);
+  for (;;) ::pause();
 }
 
 }  // namespace
@@ -97,24 +117,29 @@ nlohmann::json NoiseMeter::verdict() const {
 }
 
 MemoryKeeper::MemoryKeeper(double gib) {
-  constexpr std::size_t kMiB = 1 << 20;
   const std::string available = value_in("/proc/meminfo", "MemAvailable");
   const double most = std::strtod(available.c_str(), nullptr) * 1024 * 0.75;
-  size_ = static_cast<std::size_t>(std::min(gib * 1024 * kMiB, most)) / kMiB * kMiB;
-  if (size_ == 0) return;
-  void* const at = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) return;
-  at_ = at;
-  ::madvise(at, size_, MADV_NOHUGEPAGE);
-  ::madvise(at, size_, MADV_POPULATE_WRITE);
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  // What stays keeps each MiB in pieces too small to be handed back.
-  for (std::size_t offset = 0; offset < size_; offset += kMiB)
-    ::madvise(static_cast<char*>(at) + offset + page, kMiB - page, MADV_DONTNEED);
+  const auto size = static_cast<std::size_t>(std::min(gib * 1024 * kMiB, most)) / kMiB * kMiB;
+  int ready[2] = {-1, -1};
+  if (size == 0 || ::pipe2(ready, O_CLOEXEC) != 0) return;
+  const int parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::setpgid(0, 0);  // an interrupt from the terminal is for the program
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() == parent) keep(size, ready[1]);
+    ::_exit(0);
+  }
+  ::close(ready[1]);
+  char done = 0;
+  while (pid_ > 0 && ::read(ready[0], &done, 1) < 0 && errno == EINTR) continue;
+  ::close(ready[0]);
 }
 
 MemoryKeeper::~MemoryKeeper() {
-  if (at_ != nullptr) ::munmap(at_, size_);
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
 }  // namespace peernet::bench

@@ -36,7 +36,8 @@ class NoiseMeter {
 };
 
 /// Keeps free memory backed while it lives. Many virtual machines hand free pages to their host, and the first touch of
-/// each then costs up to ten times as much, which hides every difference between tools.
+/// each then costs up to ten times as much, which hides every difference between tools. A process of its own does it:
+/// the memory would count as the peak of every program that this one starts.
 class MemoryKeeper {
  public:
   /// Touches that much memory (at most three quarters of what is free) and frees all but a page in each MiB; 0:
@@ -47,8 +48,7 @@ class MemoryKeeper {
   MemoryKeeper& operator=(const MemoryKeeper&) = delete;
 
  private:
-  void* at_ = nullptr;
-  std::size_t size_ = 0;
+  int pid_ = -1;
 };
 
 }  // namespace peernet::bench

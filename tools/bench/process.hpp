@@ -33,7 +33,8 @@ struct End {
   std::uint64_t peak_memory_bytes = 0;  ///< the largest resident set; never below the one of this program at the start
 };
 
-/// One child. It does not outlive this object, nor this program, whatever ends it.
+/// One child, leader of a process group of its own. It does not outlive this object, nor this program, whatever ends
+/// it; the rest of its group does not outlive this object.
 class Process {
  public:
   /// Fails, with the program's name and the system's reason, if it cannot be started.
@@ -50,14 +51,15 @@ class Process {
   Clock::time_point started() const { return started_; }
   bool running();
 
-  /// CPU time so far of it and of its living descendants; 0 once it has ended.
+  /// CPU time so far of it and of its descendants, the living and those that were waited for; 0 once wait() or stop()
+  /// returned.
   double cpu_seconds() const;
   /// The largest resident set of it and its living descendants, summed, in bytes.
   std::uint64_t peak_memory_bytes() const;
 
   /// Waits for its end; fails, and kills it, if that takes longer than `patience` or interrupted().
   Outcome<End> wait(std::chrono::nanoseconds patience);
-  /// SIGTERM, and SIGKILL after two seconds, then what it used in all.
+  /// SIGTERM to its group, and SIGKILL after two seconds, then what it used in all.
   End stop();
 
  private:

@@ -8,6 +8,7 @@
 #include "crypto/hash.hpp"
 #include "node/fetch.hpp"
 #include "node/memory_plan.hpp"
+#include "node/send_memory.hpp"
 #include "node/shard.hpp"
 #include "swarm/mutants.hpp"
 
@@ -119,6 +120,7 @@ void Fetch::begin_tables() {
   // Buffers of small chunks keep room for a page; those of large ones are a chunk each.
   buffer_stride_ = std::max<std::size_t>(core_->chunk_bytes, 64 * 1024);
   PN_CHECK(buffer_stride_ * chunks.assemblies <= buffers_.size());
+  if (core_->payload_bytes >= kHugePagesFrom) prefer_huge_pages(buffers_.first(buffer_stride_ * chunks.assemblies));
   entries_ = content::PageTable(content::table_shape(*core_, TableId::kEntries));
   xxh3_ = content::PageTable(content::table_shape(*core_, TableId::kXxh3));
   sha256_ = content::PageTable(content::table_shape(*core_, TableId::kSha256));

@@ -41,6 +41,14 @@ class PageRegion {
   std::size_t bytes_ = 0;
 };
 
+/// The kernel may back this part of a mapping with huge pages when it is first touched; nothing changes if it will not.
+inline void prefer_huge_pages(MutableByteSpan memory) {
+  constexpr std::uintptr_t kPage = 4096;
+  const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(memory.data()) + kPage - 1) / kPage * kPage;
+  const std::uintptr_t last = reinterpret_cast<std::uintptr_t>(memory.data() + memory.size()) / kPage * kPage;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+}
+
 /// Slots of equal size in a region; the lowest free one is taken, so that few stay hot.
 class SlotPool {
  public:

@@ -18,7 +18,9 @@ class User final : public SessionHandler {
  public:
   void on_established(const NodeId&, const wire::Parameters&) override {}
   void on_frame(const wire::Frame&) override {}
-  std::byte* data_target(RequestId, DataRange range) override { return chunk.data() + range.offset; }
+  MutableByteSpan data_target(RequestId, DataRange range) override {
+    return MutableByteSpan(chunk).subspan(range.offset);
+  }
   void on_data(RequestId, DataRange) override {}
   void on_data_lost(RequestId, DataRange) override {}
   void on_data_acked(RequestId, DataRange) override {}

@@ -77,7 +77,7 @@ class Fetch final : public TrackerUser {
   void on_cancelled(FetchSlot& slot, RequestId request);
   void on_leave(Peer& peer, FetchSlot& slot, wire::LeaveReason reason);
   void on_closed(Peer& peer, FetchSlot& slot, const transport::CloseReason& reason);
-  std::byte* data_target(FetchSlot& slot, RequestId request, transport::DataRange range);
+  MutableByteSpan data_target(FetchSlot& slot, RequestId request, transport::DataRange range);
   void on_data(FetchSlot& slot, RequestId request, transport::DataRange range);
   /// A driver operation of the store ended.
   void on_file(std::uint32_t op, std::int64_t result);

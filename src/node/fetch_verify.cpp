@@ -27,15 +27,15 @@ MutableByteSpan Fetch::buffer(AssemblyIndex assembly) const {
   return buffers_.subspan(assembly.value() * buffer_stride_, buffer_stride_);
 }
 
-std::byte* Fetch::data_target(FetchSlot& slot, RequestId request, transport::DataRange range) {
-  if (!slot.joined) return nullptr;
+MutableByteSpan Fetch::data_target(FetchSlot& slot, RequestId request, transport::DataRange range) {
+  if (!slot.joined) return {};
   const auto target = download_->target(slot.source, request, range.offset, range.length);
   if (!target) {
     download_->on_unwanted(slot.source, range.length);
-    return nullptr;
+    return {};
   }
-  if (target->partial) return side_buffer_.data();
-  return buffer(target->assembly).data() + target->offset;
+  if (target->partial) return MutableByteSpan(side_buffer_).first(range.length);
+  return buffer(target->assembly).subspan(target->offset, target->room);
 }
 
 void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange range) {

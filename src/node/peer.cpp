@@ -38,9 +38,9 @@ void Peer::on_established(const NodeId&, const wire::Parameters&) {
   if (!dead && dialled_for != nullptr) dialled_for->on_established(*this);
 }
 
-std::byte* Peer::data_target(RequestId request, transport::DataRange range) {
+MutableByteSpan Peer::data_target(RequestId request, transport::DataRange range) {
   FetchSlot* slot = fetch_of(request);
-  return slot == nullptr ? nullptr : slot->fetch->data_target(*slot, request, range);
+  return slot == nullptr ? MutableByteSpan() : slot->fetch->data_target(*slot, request, range);
 }
 
 void Peer::on_data(RequestId request, transport::DataRange range) {

@@ -45,7 +45,7 @@ class Peer final : public transport::SessionHandler {
   // transport::SessionHandler
   void on_established(const NodeId& peer, const wire::Parameters& parameters) override;
   void on_frame(const wire::Frame& frame) override;
-  std::byte* data_target(RequestId request, transport::DataRange range) override;
+  MutableByteSpan data_target(RequestId request, transport::DataRange range) override;
   void on_data(RequestId request, transport::DataRange range) override;
   void on_data_lost(RequestId request, transport::DataRange range) override;
   void on_data_acked(RequestId request, transport::DataRange range) override;

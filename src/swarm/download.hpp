@@ -55,7 +55,9 @@ struct RequestPlan {
 struct Target {
   AssemblyIndex assembly;
   std::uint32_t offset = 0;
-  bool partial = false;  ///< some of it is there already: not to be opened over, only missing() is new
+  std::uint32_t room =
+      0;  ///< bytes from there on that the request asks for and nobody has sent, at least the given length
+  bool partial = false;  ///< some of it is there already: not to be opened over, only missing() is new; no room
 };
 
 /// Why a source refused a request.

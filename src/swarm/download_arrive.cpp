@@ -34,10 +34,11 @@ std::optional<Target> Download::target(SourceIndex source, RequestId id, std::ui
   const std::uint64_t end =
       mutant(Mutant::kAcceptUnrequestedRange) ? assembly.length : std::uint64_t{request->offset} + request->length;
   if (std::uint64_t{offset} + length > end || assembly.state != AssemblyState::kFilling) return std::nullopt;
-  const Range<std::uint32_t> range{offset, offset + length};
-  if (assembly.received.contains(range)) return std::nullopt;
   const std::uint32_t place = mutant(Mutant::kBytesInTheWrongPlace) && offset > 0 ? offset - 1 : offset;
-  return Target{request->assembly, place, assembly.received.intersects(range)};
+  const Range<std::uint32_t> gap = assembly.received.first_missing({offset, static_cast<std::uint32_t>(end)});
+  if (gap.first == offset && gap.size() >= length) return Target{request->assembly, place, gap.size(), false};
+  if (assembly.received.contains(Range<std::uint32_t>{offset, offset + length})) return std::nullopt;
+  return Target{request->assembly, place, 0, true};
 }
 
 Range<std::uint32_t> Download::missing(AssemblyIndex assembly, Range<std::uint32_t> within) const {

@@ -40,12 +40,14 @@ class SessionHandler {
   /// An application frame (JOIN ... LEAVE). Frames may arrive twice and in any order; spans borrow until return.
   virtual void on_frame(const wire::Frame& frame) = 0;
 
-  /// Where the file bytes of a DATA packet may be opened straight into, exactly `length` bytes; nullptr: nowhere (the
-  /// packet is opened into scratch and still acknowledged, on_data is NOT called). The packet is not authenticated yet:
-  /// return a target only if the request is live, the whole range unmarked and its chunk incomplete, and mark nothing.
-  /// On a failed tag the target holds garbage or its old bytes, and on_data is not called.
-  virtual std::byte* data_target(RequestId request, DataRange range) = 0;
-  /// The bytes of the target handed out just before are authentic and were new: mark them.
+  /// Where the file bytes of a DATA packet may be opened straight into: at least `length` bytes, the place of
+  /// range.offset first. What is longer takes the packets behind it, too, if they go on where it ends. Empty: nowhere
+  /// (the packet is opened into scratch and still acknowledged, on_data is NOT called). Nothing is authenticated yet:
+  /// give room only where the request is live, the bytes unmarked and their chunk incomplete, and mark nothing. After a
+  /// failed tag the room holds garbage or its old bytes.
+  virtual MutableByteSpan data_target(RequestId request, DataRange range) = 0;
+  /// Bytes at the start of the room handed out last are authentic and were new: mark them. Once for all packets that
+  /// went there, and before any other call.
   virtual void on_data(RequestId request, DataRange range) = 0;
 
   /// A sealed range is considered lost: seal it again (after re-reading it) unless the request has ended. Adjacent

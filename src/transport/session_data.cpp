@@ -6,14 +6,14 @@
 namespace peernet::transport {
 namespace {
 
-constexpr std::uint32_t kMaxSegments = 128;           ///< of one GSO send (FACTS)
-// A shaper (tbf, many NICs) takes a train whole only if it fits 64 KiB with the headers of every packet; a longer one is
-// cut in the middle of the path, and each packet then costs what a train does.
+constexpr std::uint32_t kMaxSegments = 128;  ///< of one GSO send (FACTS)
+// A shaper (tbf, many NICs) takes a train whole only if it fits 64 KiB with the headers of every packet; a longer one
+// is cut in the middle of the path, and each packet then costs what a train does.
 constexpr std::uint32_t kTrainOnTheLine = 65536;
 constexpr std::uint32_t kPacketHeaders = 14 + 40 + 8;  // Ethernet, IPv6, UDP
-constexpr std::uint64_t kDataReserve = 64;            ///< packet numbers and records left to control packets
-constexpr std::uint64_t kMostBlockedPackets = 32;     ///< a window with room for so many is never called used up
-constexpr std::uint64_t kAcksPerSlowStartRound = 16;  ///< HyStart++ wants 8 samples a round (RFC 9406 4.3)
+constexpr std::uint64_t kDataReserve = 64;             ///< packet numbers and records left to control packets
+constexpr std::uint64_t kMostBlockedPackets = 32;      ///< a window with room for so many is never called used up
+constexpr std::uint64_t kAcksPerSlowStartRound = 16;   ///< HyStart++ wants 8 samples a round (RFC 9406 4.3)
 
 }  // namespace
 

@@ -70,6 +70,7 @@ void Session::Parts::breach(Instant now, wire::DropReason reason, std::string_vi
 
 void Session::Parts::finish(Instant now, CloseCause cause, wire::CloseCode code, std::string_view text) {
   if (state == SessionState::kClosed || state == SessionState::kClosing) return;
+  end_run();
   flush_ranges();
   // Who has keys says goodbye; a peer that is gone, or has said it already, is not talked to.
   const bool tell = keys && (cause == CloseCause::kLocal || cause == CloseCause::kBreach);

@@ -45,6 +45,8 @@ struct Session::Parts final : RecoveryListener {
   void on_datagram(Instant now, const Datagram& datagram);
   void on_packet(Instant now, MutableByteSpan packet, const Datagram& datagram);
   void on_sealed(Instant now, const wire::PacketHeader& header, MutableByteSpan packet, const Datagram& datagram);
+  void end_run();
+  MutableByteSpan room_for(RequestId request, DataRange range);
   void on_data_packet(Instant now, const wire::PacketHeader& header, MutableByteSpan packet, const Datagram& datagram);
   void on_control_packet(Instant now, const wire::PacketHeader& header, MutableByteSpan packet,
                          const Datagram& datagram);
@@ -164,6 +166,14 @@ struct Session::Parts final : RecoveryListener {
   std::uint64_t event_losses = 0;  ///< of the last window reduction, not yet found spurious
   Instant event_first_sent;
   Instant path_changed_at = Instant::from_ns(INT64_MIN);
+
+  /// DATA packets of one datagram, end to end in the room that the owner gave for the first of them.
+  struct Run {
+    RequestId request{};
+    DataRange range;       ///< opened so far
+    MutableByteSpan room;  ///< for the bytes from range.offset on; empty: no run
+  };
+  Run run;
 
   // Ranges being merged before the owner is told.
   struct Merging {

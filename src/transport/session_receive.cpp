@@ -1,4 +1,6 @@
 // In: datagram -> segments -> header -> replay check -> open (DATA straight into its target) -> mark -> frames.
+#include <utility>
+
 #include "transport/session_parts.hpp"
 
 namespace peernet::transport {
@@ -12,6 +14,7 @@ void Session::Parts::on_datagram(Instant now, const Datagram& datagram) {
     on_packet(now, rest.first(n), datagram);
     rest = rest.subspan(n);
   }
+  end_run();
   flush_ranges();
   recovery.forget_old(now, 2 * rtt.probe_timeout(0ns));
 }
@@ -22,6 +25,7 @@ void Session::Parts::on_packet(Instant now, MutableByteSpan packet, const Datagr
   const bool first_id = header->type == wire::PacketType::kHandshake && config.role == Role::kResponder &&
                         header->receiver == config.first_receiver_id;
   if (header->receiver != config.local_id && !first_id) return drop(wire::DropReason::kUnknownSession);
+  if (header->type != wire::PacketType::kData) end_run();
   path.on_received(datagram.from, packet.size());
   if (state == SessionState::kClosing) {
     // Whoever still sends has missed our CLOSE: repeat it, after 1, 2, 4, ... packets (RFC 9000 10.2.1).
@@ -72,28 +76,53 @@ bool Session::Parts::opened(crypto::OpenResult result) {
   return false;
 }
 
+/// Tells the owner of the run's bytes. They are marked a datagram at a time: most of what a packet costs beside its
+/// cipher is looking up where it belongs.
+void Session::Parts::end_run() {
+  const Run ended = std::exchange(run, {});
+  if (ended.range.length != 0) handler->on_data(ended.request, ended.range);
+}
+
+/// Room for the file bytes of a packet: behind those of the packets before it, or what the owner gives. Empty: none.
+MutableByteSpan Session::Parts::room_for(RequestId request, DataRange range) {
+  const bool goes_on = !run.room.empty() && run.request == request &&
+                       range.offset - run.range.offset == run.range.length &&
+                       range.length <= run.room.size() - run.range.length;
+  if (!goes_on) {
+    end_run();
+    if (range.offset > UINT32_MAX - range.length) return {};
+    run = {request, {range.offset, 0}, handler->data_target(request, range)};
+    if (run.room.empty()) return {};
+    PN_CHECK(run.room.size() >= range.length);
+  }
+  return run.room.subspan(run.range.length, range.length);
+}
+
 void Session::Parts::on_data_packet(Instant now, const wire::PacketHeader& header, MutableByteSpan packet,
                                     const Datagram& datagram) {
   const wire::DataHeader data = wire::decode_data(header, packet);
   const DataRange range{data.offset, static_cast<std::uint32_t>(packet.size() - wire::kDataOverhead)};
   const MutableByteSpan sealed = packet.subspan(wire::kDataHeaderSize);
-  std::byte* target = nullptr;
-  if (range.offset <= UINT32_MAX - range.length) target = handler->data_target(data.request, range);
-  if (state != SessionState::kEstablished && !mutant(Mutant::kDataAfterClose)) return;  // closed from inside
-  // Without a target it is opened where it lies: it must still be acknowledged, or the peer would send it again.
-  const MutableByteSpan out = target != nullptr ? MutableByteSpan(target, range.length) : sealed.first(range.length);
-  if (mutant(Mutant::kMarkBeforeTagCompare) && target != nullptr) {
-    replay.mark(header.number);
-    handler->on_data(data.request, range);
-    target = nullptr;
+  MutableByteSpan target = room_for(data.request, range);
+  if (state != SessionState::kEstablished && !mutant(Mutant::kDataAfterClose)) {  // closed from inside
+    run = {};
+    return;
   }
+  if (mutant(Mutant::kMarkBeforeTagCompare) && !target.empty()) {
+    replay.mark(header.number);
+    run = {};
+    handler->on_data(data.request, range);
+    target = {};
+  }
+  // Without a target it is opened where it lies: it must still be acknowledged, or the peer would send it again.
+  const MutableByteSpan out = target.empty() ? sealed.first(range.length) : target;
   if (!opened(keys->opener.open(header.number, packet.first(wire::kDataHeaderSize), sealed, out))) return;
   on_authentic(now, header, packet.size(), datagram);
-  if (target != nullptr) {
-    stats.data_bytes_received += range.length;
-    handler->on_data(data.request, range);
-  } else {
+  if (target.empty()) {
     ++stats.data_to_scratch;
+  } else {
+    stats.data_bytes_received += range.length;
+    run.range.length += range.length;
   }
   acknowledge_later(now, header, packet.size(), true, datagram);
 }

@@ -76,13 +76,14 @@ class User final : public SessionHandler {
     if (mode_.closes_inside && type == wire::FrameType::kLeave)
       session->close(now, wire::CloseCode::kLimit, "closed from inside", *this);
   }
-  std::byte* data_target(RequestId request, DataRange range) override {
+  MutableByteSpan data_target(RequestId request, DataRange range) override {
     called();
     offered_ = false;
     if (range.length == 0 || std::uint64_t{range.offset} + range.length > kFileBytes || request.value() % 4 == 3)
-      return nullptr;
+      return {};
     offered_ = true;
-    return buffer_.data() + range.offset;
+    return MutableByteSpan(buffer_).subspan(range.offset,
+                                            request.value() % 4 == 2 ? range.length : kFileBytes - range.offset);
   }
   void on_data(RequestId request, DataRange range) override {
     called();

@@ -93,7 +93,7 @@ class ScriptedReceiver final : private transport::SessionHandler {
     if (const auto* reject = std::get_if<wire::RejectFrame>(&frame))
       ++rejected_[static_cast<std::size_t>(reject->reason)];
   }
-  std::byte* data_target(RequestId, transport::DataRange) override { return nullptr; }
+  MutableByteSpan data_target(RequestId, transport::DataRange) override { return {}; }
   void on_data(RequestId, transport::DataRange) override {}
   void on_data_lost(RequestId, transport::DataRange) override {}
   void on_data_acked(RequestId, transport::DataRange) override {}

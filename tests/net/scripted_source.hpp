@@ -73,7 +73,7 @@ class ScriptedSource {
         : session(config, source.handshakes_->start_responder(), now), source_(source) {}
 
     void on_established(const NodeId&, const wire::Parameters&) override {}
-    std::byte* data_target(RequestId, transport::DataRange) override { return nullptr; }
+    MutableByteSpan data_target(RequestId, transport::DataRange) override { return {}; }
     void on_data(RequestId, transport::DataRange) override {}
     void on_data_lost(RequestId, transport::DataRange) override {}
     void on_data_acked(RequestId, transport::DataRange) override {}

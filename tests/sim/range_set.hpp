@@ -51,6 +51,11 @@ class RangeSet {
     auto it = ranges_.lower_bound(end);
     return it != ranges_.begin() && std::prev(it)->second > begin;
   }
+  /// Where the first range at or behind `begin` starts, at most `end`.
+  std::uint64_t next_from(std::uint64_t begin, std::uint64_t end) const {
+    const auto it = ranges_.lower_bound(begin);
+    return it == ranges_.end() ? end : std::min(it->first, end);
+  }
   /// Removes and returns at most `most` bytes from the lowest range; {0, 0} if there is none.
   std::pair<std::uint64_t, std::uint64_t> take_first(std::uint64_t most) {
     if (ranges_.empty()) return {0, 0};

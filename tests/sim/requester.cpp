@@ -98,24 +98,27 @@ void Requester::on_frame(const wire::Frame& frame) {
   }
 }
 
-std::byte* Requester::data_target(RequestId request, DataRange range) {
+MutableByteSpan Requester::data_target(RequestId request, DataRange range) {
   target_.reset();
   world_.judge.expect(session_ != nullptr, "room for file bytes was asked for after the session had ended");
   const Active* active = find(request);
-  if (session_ == nullptr || active == nullptr || active->cancelling) return nullptr;
+  if (session_ == nullptr || active == nullptr || active->cancelling) return {};
   const Range& asked = ranges_[active->range];
   const std::uint64_t end = std::uint64_t{range.offset} + range.length;
-  if (range.length == 0 || range.offset < asked.offset || end > std::uint64_t{asked.offset} + asked.length)
-    return nullptr;
-  if (asked.got.covers(range.offset, end)) return nullptr;
+  if (range.length == 0 || range.offset < asked.offset || end > std::uint64_t{asked.offset} + asked.length) return {};
+  if (asked.got.covers(range.offset, end)) return {};
   target_ = Target{request, range, asked.got.touches(range.offset, end)};
-  if (target_->aside) return aside_.data();
-  return assembled_.data() + position(asked, range.offset);
+  if (target_->aside) return MutableByteSpan(aside_).first(range.length);
+  const std::uint64_t room = asked.got.next_from(end, std::uint64_t{asked.offset} + asked.length) - range.offset;
+  target_->room = static_cast<std::uint32_t>(room);
+  return MutableByteSpan(assembled_).subspan(position(asked, range.offset), target_->room);
 }
 
 void Requester::on_data(RequestId request, DataRange range) {
   world_.judge.expect(session_ != nullptr, "file bytes were delivered after the session had ended");
-  const bool expected = target_ && target_->request == request && target_->range == range;
+  const bool expected = target_ && target_->request == request && target_->range.offset == range.offset &&
+                        (range.length == target_->range.length ||
+                         (range.length > target_->range.length && range.length <= target_->room));
   world_.judge.expect(expected, "on_data without its data_target");
   Active* active = find(request);
   if (!expected || active == nullptr) return;

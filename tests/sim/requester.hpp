@@ -42,7 +42,7 @@ class Requester final : public SessionUser {
 
   void on_established(const NodeId& peer, const wire::Parameters& parameters) override;
   void on_frame(const wire::Frame& frame) override;
-  std::byte* data_target(RequestId request, transport::DataRange range) override;
+  MutableByteSpan data_target(RequestId request, transport::DataRange range) override;
   void on_data(RequestId request, transport::DataRange range) override;
   void on_data_lost(RequestId, transport::DataRange) override;
   void on_data_acked(RequestId, transport::DataRange) override;
@@ -90,6 +90,7 @@ class Requester final : public SessionUser {
     RequestId request;
     transport::DataRange range;
     bool aside = false;
+    std::uint32_t room = 0;  ///< for packets that go on behind it, 0 if aside
   };
   std::optional<Target> target_;
   transport::Session* session_ = nullptr;  ///< the endpoint's; set from attach to on_closed

@@ -85,8 +85,8 @@ void Source::on_frame(const wire::Frame& frame) {
   }
 }
 
-std::byte* Source::data_target(RequestId, DataRange) {
-  return nullptr;
+MutableByteSpan Source::data_target(RequestId, DataRange) {
+  return {};
 }
 void Source::on_data(RequestId, DataRange) {
   world_.judge.fail("file bytes were delivered to a node that asked for none");

@@ -24,7 +24,7 @@ class Source final : public SessionUser {
 
   void on_established(const NodeId& peer, const wire::Parameters& parameters) override;
   void on_frame(const wire::Frame& frame) override;
-  std::byte* data_target(RequestId, transport::DataRange) override;
+  MutableByteSpan data_target(RequestId, transport::DataRange) override;
   void on_data(RequestId, transport::DataRange) override;
   void on_data_lost(RequestId request, transport::DataRange range) override;
   void on_data_acked(RequestId request, transport::DataRange range) override;

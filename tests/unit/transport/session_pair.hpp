@@ -43,15 +43,20 @@ class User : public SessionHandler {
     frames.push_back(wire::type_of(frame));
     if (const auto* request = std::get_if<wire::RequestFrame>(&frame)) requests[request->request.value()]++;
   }
-  std::byte* data_target(RequestId request, DataRange range) override {
-    if (refuse_targets) return nullptr;
+  MutableByteSpan data_target(RequestId request, DataRange range) override {
+    ++targets;
+    if (refuse_targets) return {};
     std::vector<std::byte>& buffer = incoming[request.value()];
-    if (std::uint64_t{range.offset} + range.length > buffer.size()) return nullptr;
-    for (std::uint32_t i = 0; i != range.length; ++i)
-      if (marked[request.value()][range.offset + i]) return nullptr;
-    return buffer.data() + range.offset;
+    if (std::uint64_t{range.offset} + range.length > buffer.size()) return {};
+    const std::vector<bool>& have = marked[request.value()];
+    std::uint32_t end = range.offset;
+    while (end != buffer.size() && !have[end]) ++end;
+    if (end < range.offset + range.length) return {};
+    return MutableByteSpan(buffer).subspan(range.offset, end - range.offset);
   }
   void on_data(RequestId request, DataRange range) override {
+    ++deliveries;
+    for (std::uint32_t i = 0; i != range.length; ++i) twice += marked[request.value()][range.offset + i] ? 1 : 0;
     for (std::uint32_t i = 0; i != range.length; ++i) marked[request.value()][range.offset + i] = true;
     received += range.length;
   }
@@ -76,6 +81,9 @@ class User : public SessionHandler {
     return true;
   }
 
+  int targets = 0;     ///< asked for
+  int deliveries = 0;  ///< on_data()
+  int twice = 0;       ///< bytes that were delivered again
   int established = 0;
   int closed = 0;
   NodeId peer_id{};

@@ -90,9 +90,13 @@ std::string Scratch::folder(const std::string& name) {
 
 Outcome<bool> write_random_file(const std::string& path, std::uint64_t bytes) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  std::vector<char> block(kBlock);
+  std::vector<char> block(std::min<std::uint64_t>(bytes, kBlock));
   bool good = fd >= 0;
   for (std::uint64_t left = bytes; good && left > 0;) {
+    if (interrupted()) {
+      ::close(fd);
+      return std::unexpected(std::string("interrupted"));
+    }
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left, kBlock));
     for (std::size_t at = 0; at < count;) {  // getrandom gives at most so much at once when a signal comes
       const ssize_t got = ::getrandom(block.data() + at, count - at, 0);
@@ -115,7 +119,7 @@ bool same_bytes(const std::string& one, const std::string& other) {
   // A folder may have many small files: no more than one needs, and a byte in which its end shows.
   const auto block = static_cast<std::streamsize>(std::min<std::uint64_t>(size + 1, kBlock));
   std::vector<char> left(static_cast<std::size_t>(block)), right(left);
-  while (a && b) {
+  while (a && b && !interrupted()) {
     a.read(left.data(), block);
     b.read(right.data(), block);
     if (a.gcount() != b.gcount() || std::memcmp(left.data(), right.data(), static_cast<std::size_t>(a.gcount())) != 0)

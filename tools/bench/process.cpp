@@ -250,13 +250,17 @@ bool interrupted() {
   return g_interrupted.load(std::memory_order_relaxed);
 }
 
-bool is_installed(const std::string& program) {
-  if (program.find('/') != std::string::npos) return ::access(program.c_str(), X_OK) == 0;
+std::string find_program(const std::string& program) {
+  if (program.find('/') != std::string::npos) return ::access(program.c_str(), X_OK) == 0 ? program : std::string();
   const char* const path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "/usr/local/bin:/usr/bin:/bin:/usr/sbin" : path);
   for (std::string folder; std::getline(folders, folder, ':');)
-    if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
-  return false;
+    if (const std::string at = folder + "/" + program; ::access(at.c_str(), X_OK) == 0) return at;
+  return {};
+}
+
+bool is_installed(const std::string& program) {
+  return !find_program(program).empty();
 }
 
 std::string output_of(const std::vector<std::string>& words) {

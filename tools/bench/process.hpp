@@ -80,6 +80,8 @@ void catch_signals();
 /// Whether one has come.
 bool interrupted();
 
+/// The path of a program of this name in PATH; empty if there is none. A name with a slash is a path.
+std::string find_program(const std::string& program);
 /// Whether a program of this name can be run.
 bool is_installed(const std::string& program);
 

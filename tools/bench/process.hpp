@@ -20,9 +20,9 @@ struct Command {
   std::vector<std::string> words;  ///< the first is looked up in PATH unless it has a slash
   int network = -1;                ///< descriptor of the network namespace to run in, -1: this one
   bool capture = false;            ///< standard output goes to Process::output(), else nowhere
-  std::string output_file;         ///< standard output, if not captured; empty: nowhere
-  std::string error_file;          ///< standard error; empty: nowhere
-  std::string folder;              ///< working directory, empty: this one
+  std::string output_file{};       ///< standard output, if not captured; empty: nowhere
+  std::string error_file{};        ///< standard error; empty: nowhere
+  std::string folder{};            ///< working directory, empty: this one
 };
 
 /// How a process ended and what it used, with the children that it waited for.

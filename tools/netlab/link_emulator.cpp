@@ -1,16 +1,5 @@
-// Links between network namespaces with a rate, a delay and loss, for kernels without netem. netlab.py starts it and
-// gives its links addresses and routes.
-//
-//   netlab-links SEED LINK...
-//   LINK: host=FD,hub=FD,device=NAME,mtu=N[,up_rate=..][,up_delay_us=..][,up_loss_ppm=..][,up_queue=..][,down_...]
-//
-// FD are open network namespaces. Each link is a pair of TUN devices, `eth0` in the host and NAME in the hub; "up" is
-// from the host to the hub. Each way a packet passes: drop-tail queue (bytes) -> transmitter (bit/s, IP packets
-// counted; 0: no limit) -> random loss (it has used its share of the rate) -> delay -> the other device. The
-// transmitter is a virtual clock, so that waking late delays packets but never lowers the rate of a busy link.
-//
-// Prints "ready", carries packets until standard input ends (so it cannot outlive whoever started it), then prints one
-// line a direction: NAME packets bytes dropped_by_queue dropped_by_loss latest_us.
+#include "link_emulator.hpp"
+
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -23,59 +12,71 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <string>
-#include <string_view>
-#include <vector>
+#include <utility>
 
 #include "base/rng.hpp"
 
+namespace peernet::netlab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using Nanoseconds = std::chrono::nanoseconds;
 
 constexpr int kPacketsARound = 64;  // of one direction, before the others have their turn
-constexpr std::uint64_t kDefaultQueue = 1'500'000;
 
-[[noreturn]] void die(const std::string& what, int error = 0) {
-  std::fprintf(stderr, "netlab-links: %s%s%s\n", what.c_str(), error != 0 ? ": " : "",
-               error != 0 ? std::strerror(error) : "");
-  std::exit(2);
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::unexpected<std::string> failed(const std::string& what) {
+  return std::unexpected(what + ": " + std::strerror(errno));
 }
 
-struct Shape {
-  std::uint64_t rate = 0;  // bit/s
-  std::uint64_t delay_us = 0;
-  std::uint64_t loss_ppm = 0;
-  std::uint64_t queue = kDefaultQueue;  // bytes
-};
+std::expected<Descriptor, std::string> open_tun(int space, const std::string& name, std::uint64_t mtu) {
+  if (::setns(space, CLONE_NEWNET) != 0) return failed("a network namespace cannot be entered");
+  Descriptor tun(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (tun.get() < 0) return failed("/dev/net/tun cannot be opened");
+  ifreq request{};
+  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(tun.get(), TUNSETIFF, &request) != 0) return failed("device " + name + " cannot be made");
+  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  request.ifr_mtu = static_cast<int>(mtu);
+  if (::ioctl(socket.get(), SIOCSIFMTU, &request) != 0) return failed("the MTU of " + name + " cannot be set");
+  request.ifr_qlen = 10'000;  // never the place where packets are dropped
+  if (::ioctl(socket.get(), SIOCSIFTXQLEN, &request) != 0) return failed("the queue of " + name + " cannot be set");
+  if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return failed("the flags of " + name + " cannot be read");
+  request.ifr_flags |= IFF_UP;
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return failed(name + " cannot be brought up");
+  return tun;
+}
 
-struct LinkOptions {
-  int host = -1;
-  int hub = -1;
-  std::string device;
-  std::uint64_t mtu = 1500;
-  Shape up, down;
-};
+}  // namespace
 
-class Direction {
+class LinkEmulator::Direction {
  public:
-  Direction(std::string name, const Shape& shape, int from, int to, std::uint64_t seed)
-      : name_(std::move(name)), shape_(shape), from_(from), to_(to), rng_(seed) {}
+  Direction(std::string name, const EmulatedShape& shape, Descriptor from, int to, std::uint64_t seed)
+      : name_(std::move(name)), shape_(shape), from_(std::move(from)), to_(to), rng_(seed) {}
 
-  int from() const { return from_; }
+  int from() const { return from_.get(); }
 
   void read_packets(std::size_t mtu) {
     for (int i = 0; i < kPacketsARound; ++i) {
       std::vector<std::byte> packet(mtu);
-      const ssize_t n = ::read(from_, packet.data(), packet.size());
+      const ssize_t n = ::read(from_.get(), packet.data(), packet.size());
       if (n <= 0) return;
       packet.resize(static_cast<std::size_t>(n));
       accept(std::move(packet), Clock::now());
@@ -96,11 +97,10 @@ class Direction {
     return wire_.empty() ? Clock::time_point::max() : wire_.front().due;
   }
 
-  void print() const {
-    std::printf("%s %llu %llu %llu %llu %lld\n", name_.c_str(), static_cast<unsigned long long>(packets_),
-                static_cast<unsigned long long>(bytes_), static_cast<unsigned long long>(queue_drops_),
-                static_cast<unsigned long long>(losses_),
-                static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(latest_).count()));
+  std::string line() const {
+    std::string out = name_;
+    for (const std::uint64_t count : {packets_, bytes_, queue_drops_, losses_}) out += " " + std::to_string(count);
+    return out + " " + std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(latest_).count()) + "\n";
   }
 
  private:
@@ -130,125 +130,67 @@ class Direction {
   }
 
   std::string name_;
-  Shape shape_;
-  int from_, to_;
-  peernet::Rng rng_;
+  EmulatedShape shape_;
+  Descriptor from_;
+  int to_;  // owned by the direction back
+  Rng rng_;
   Clock::time_point free_at_{};
   std::deque<Packet> wire_;
   std::uint64_t packets_ = 0, bytes_ = 0, queue_drops_ = 0, losses_ = 0;
   Nanoseconds latest_{0};
 };
 
-std::uint64_t number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) die("not a number: " + std::string(text));
-  return value;
-}
+LinkEmulator::LinkEmulator() = default;
+LinkEmulator::LinkEmulator(LinkEmulator&&) noexcept = default;
+LinkEmulator::~LinkEmulator() = default;
 
-bool set_shape(Shape& shape, std::string_view what, std::string_view value) {
-  std::uint64_t* const place = what == "rate"       ? &shape.rate
-                               : what == "delay_us" ? &shape.delay_us
-                               : what == "loss_ppm" ? &shape.loss_ppm
-                               : what == "queue"    ? &shape.queue
-                                                    : nullptr;
-  if (place != nullptr) *place = number(value);
-  return place != nullptr;
-}
-
-LinkOptions parse_link(std::string_view text) {
-  LinkOptions out;
-  while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), item.size() + 1));
-    const std::size_t equals = std::min(item.find('='), item.size());
-    const std::string_view key = item.substr(0, equals);
-    const std::string_view value = item.substr(std::min(equals + 1, item.size()));
-    bool known = true;
-    if (key == "host")
-      out.host = static_cast<int>(number(value));
-    else if (key == "hub")
-      out.hub = static_cast<int>(number(value));
-    else if (key == "device")
-      out.device = value;
-    else if (key == "mtu")
-      out.mtu = number(value);
-    else if (key.starts_with("up_"))
-      known = set_shape(out.up, key.substr(3), value);
-    else if (key.starts_with("down_"))
-      known = set_shape(out.down, key.substr(5), value);
-    else
-      known = false;
-    if (!known) die("unknown setting " + std::string(key));
+std::expected<LinkEmulator, std::string> LinkEmulator::make(std::uint64_t seed, std::span<const EmulatedLink> links) {
+  LinkEmulator emulator;
+  std::uint64_t own_seed = seed * 1000;
+  for (const EmulatedLink& link : links) {
+    auto host = open_tun(link.host, "eth0", link.mtu);
+    if (!host) return std::unexpected(host.error());
+    auto hub = open_tun(link.hub, link.device, link.mtu);
+    if (!hub) return std::unexpected(hub.error());
+    emulator.largest_ = std::max(emulator.largest_, static_cast<std::size_t>(link.mtu));
+    const int ends[2] = {host->get(), hub->get()};
+    emulator.directions_.emplace_back(link.device + ".up", link.up, std::move(*host), ends[1], ++own_seed);
+    emulator.directions_.emplace_back(link.device + ".down", link.down, std::move(*hub), ends[0], ++own_seed);
   }
-  if (out.host < 0 || out.hub < 0 || out.device.empty() || out.device.size() >= IFNAMSIZ)
-    die("a link wants host=FD,hub=FD,device=NAME");
-  return out;
+  return emulator;
 }
 
-int open_tun(int space, const std::string& device, std::uint64_t mtu) {
-  if (::setns(space, CLONE_NEWNET) != 0) die("cannot enter a namespace", errno);
-  const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) die("/dev/net/tun", errno);
-  ifreq request{};
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
-  device.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (::ioctl(fd, TUNSETIFF, &request) != 0) die("cannot make " + device, errno);
-  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  request.ifr_mtu = static_cast<int>(mtu);
-  if (::ioctl(socket, SIOCSIFMTU, &request) != 0) die("MTU of " + device, errno);
-  request.ifr_qlen = 10'000;  // never the place where packets are dropped
-  if (::ioctl(socket, SIOCSIFTXQLEN, &request) != 0) die("queue of " + device, errno);
-  if (::ioctl(socket, SIOCGIFFLAGS, &request) != 0) die("flags of " + device, errno);
-  request.ifr_flags |= IFF_UP;
-  if (::ioctl(socket, SIOCSIFFLAGS, &request) != 0) die("cannot bring up " + device, errno);
-  ::close(socket);
-  return fd;
-}
-
-void carry(std::deque<Direction>& directions, std::size_t largest) {
-  std::vector<pollfd> polled{{STDIN_FILENO, POLLIN, 0}};
-  for (const Direction& d : directions) polled.push_back({d.from(), POLLIN, 0});
-  while (true) {
-    auto next = Clock::time_point::max();
-    for (Direction& d : directions) next = std::min(next, d.deliver(Clock::now()));
-    const auto wait = std::max<Nanoseconds>(next - Clock::now(), Nanoseconds(0)).count();
-    const timespec until{wait / 1'000'000'000, wait % 1'000'000'000};
-    const bool idle = next == Clock::time_point::max();
-    if (::ppoll(polled.data(), polled.size(), idle ? nullptr : &until, nullptr) < 0 && errno != EINTR)
-      die("poll", errno);
-    char byte = 0;
-    if (polled[0].revents != 0 && ::read(STDIN_FILENO, &byte, 1) <= 0) return;
-    for (std::size_t i = 0; i < directions.size(); ++i)
-      if (polled[i + 1].revents != 0) directions[i].read_packets(largest);
-  }
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc < 3) die("usage: netlab-links SEED LINK...");
-  const std::uint64_t seed = number(argv[1]);
-  std::deque<Direction> directions;
-  std::size_t largest = 0;
-  for (int i = 2; i < argc; ++i) {
-    const LinkOptions link = parse_link(argv[i]);
-    const int host = open_tun(link.host, "eth0", link.mtu);
-    const int hub = open_tun(link.hub, link.device, link.mtu);
-    const auto own_seed = seed * 1000 + static_cast<std::uint64_t>(i) * 2;
-    directions.emplace_back(link.device + ".up", link.up, host, hub, own_seed);
-    directions.emplace_back(link.device + ".down", link.down, hub, host, own_seed + 1);
-    largest = std::max(largest, static_cast<std::size_t>(link.mtu));
-  }
-  // Load on the hosts should not delay deliveries: the lowest real-time priority and exact timers.
+bool LinkEmulator::raise_priority() {
   ::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   sched_param priority{};
   priority.sched_priority = 1;
-  if (::sched_setscheduler(0, SCHED_RR, &priority) != 0)
-    std::fprintf(stderr, "netlab-links: no real-time priority, packets may be late\n");
-  std::printf("ready\n");
-  std::fflush(stdout);
-  carry(directions, largest);
-  for (const Direction& d : directions) d.print();
-  return 0;
+  return ::sched_setscheduler(0, SCHED_RR, &priority) == 0;
 }
+
+int LinkEmulator::carry(int until) {
+  std::vector<pollfd> polled{{until, POLLIN, 0}};
+  for (const Direction& direction : directions_) polled.push_back({direction.from(), POLLIN, 0});
+  while (true) {
+    auto next = Clock::time_point::max();
+    for (Direction& direction : directions_) next = std::min(next, direction.deliver(Clock::now()));
+    const auto wait = std::max<Nanoseconds>(next - Clock::now(), Nanoseconds(0)).count();
+    const timespec timeout{wait / 1'000'000'000, wait % 1'000'000'000};
+    const bool idle = next == Clock::time_point::max();
+    if (::ppoll(polled.data(), polled.size(), idle ? nullptr : &timeout, nullptr) < 0) {
+      if (errno != EINTR) return errno;
+      continue;
+    }
+    char byte = 0;
+    if (polled[0].revents != 0 && ::read(until, &byte, 1) <= 0) return 0;
+    for (std::size_t i = 0; i < directions_.size(); ++i)
+      if (polled[i + 1].revents != 0) directions_[i].read_packets(largest_);
+  }
+}
+
+std::string LinkEmulator::statistics() const {
+  std::string out;
+  for (const Direction& direction : directions_) out += direction.line();
+  return out;
+}
+
+}  // namespace peernet::netlab

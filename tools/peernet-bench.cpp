@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bench/diff.hpp"
+#include "bench/page_mode.hpp"
 #include "bench/rivals.hpp"
 #include "cli/printable.hpp"
 #include "tracker_load/jobs.hpp"
@@ -17,6 +18,7 @@ constexpr const char* kHelp = R"(usage: peernet-bench MODE [OPTIONS]
   peernet-bench tracker    load for a UDP tracker, and a check of all that it answers
   peernet-bench diff BASE.json NEW.json
                            compares two results of the same mode, written with --json
+  peernet-bench page       an HTML page with charts, of a result written with --json
   peernet-bench MODE --help
                            all options of a mode
   peernet-bench --version
@@ -29,13 +31,13 @@ int main(int argc, char** argv) {
   if (!words.empty() && words[0] == "tracker") return peernet::tracker_load::run(std::span(words).subspan(1));
   if (!words.empty() && words[0] == "rivals") return peernet::bench::run_rivals(std::span(words).subspan(1));
   if (!words.empty() && words[0] == "diff") return peernet::bench::run_diff(std::span(words).subspan(1));
+  if (!words.empty() && words[0] == "page") return peernet::bench::run_page(std::span(words).subspan(1));
   if (!words.empty() && (words[0] == "--version" || words[0] == "-V"))
     return std::puts("peernet-bench " PEERNET_VERSION) < 0;
   if (!words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "help"))
     return std::fputs(kHelp, stdout) < 0;
   const std::string what =
       words.empty() ? "a mode is missing" : "there is no mode \"" + peernet::cli::printable(words[0]) + "\"";
-  std::fprintf(stderr, "peernet-bench: %s: there are rivals, tracker and diff. Try \"peernet-bench --help\".\n",
-               what.c_str());
+  std::fprintf(stderr, "peernet-bench: %s. Try \"peernet-bench --help\".\n", what.c_str());
   return peernet::tracker_load::kUsage;
 }

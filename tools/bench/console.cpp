@@ -28,7 +28,7 @@ struct Scale {
 
 Scale scale_of(double value, const std::string& unit) {
   const double size = std::abs(value);
-  if (unit == "s") return size < 1e-3 ? Scale{1e6, "us"} : size < 0.1 ? Scale{1e3, "ms"} : Scale{1, "s"};
+  if (unit == "s") return size < 1e-3 ? Scale{1e6, "µs"} : size < 0.9995 ? Scale{1e3, "ms"} : Scale{1, "s"};
   if (unit == "B" || unit == "B/s") {
     static constexpr std::array<const char*, 5> kBytes{"B", "kB", "MB", "GB", "TB"};
     static constexpr std::array<const char*, 5> kRates{"B/s", "kB/s", "MB/s", "GB/s", "TB/s"};
@@ -37,11 +37,12 @@ Scale scale_of(double value, const std::string& unit) {
     for (; power + 1 < kBytes.size() && size * factor >= 999.5; ++power) factor /= 1000;
     return {factor, (unit == "B" ? kBytes : kRates)[power]};
   }
+  if (unit == "1/s") return size < 999.5 ? Scale{1, "/s"} : size < 999.5e3 ? Scale{1e-3, "k/s"} : Scale{1e-6, "M/s"};
   return {1, unit.c_str()};
 }
 
 std::string with_unit(const std::string& number, const char* unit) {
-  return unit[0] == 0 ? number : number + (unit[0] == 'x' ? "" : " ") + unit;
+  return unit[0] == 0 ? number : number + (unit[0] == 'x' || unit[0] == '/' ? "" : " ") + unit;
 }
 
 }  // namespace

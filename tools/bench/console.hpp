@@ -39,9 +39,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// "0.156 s", "17.2 ms", "1.3 GB/s", "0.96 s/GB", "37 MB", "1.44x", "0.2 %": three digits that matter.
+/// "1.56 s", "156 ms", "1.3 GB/s", "0.96 s/GB", "37 MB", "1.44x", "0.2 %": three digits that matter.
 std::string format_value(double value, const std::string& unit);
-/// "0.156 (0.132..0.162) s".
+/// "156 (132..162) ms".
 std::string format_summary(const Summary& summary, const std::string& unit);
 /// "200 MB", "4.29 GB", "1 KiB", "1.02 kB": powers of 1000, or of 1024 where that is a whole number.
 std::string format_size(std::uint64_t bytes);

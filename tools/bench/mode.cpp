@@ -19,6 +19,7 @@
 #include "cli/printable.hpp"
 #include "console.hpp"
 #include "mode_parser.hpp"
+#include "page.hpp"
 #include "process.hpp"
 
 namespace peernet::bench {
@@ -37,17 +38,6 @@ bool write_all(int fd, const char* from, std::size_t count) {
     count -= static_cast<std::size_t>(written);
   }
   return true;
-}
-
-// An empty path is no wish.
-bool write_file(const std::string& path, const std::string& text, const std::string& mode) {
-  if (path.empty()) return true;
-  std::ofstream file(path, std::ios::trunc | std::ios::binary);
-  file << text;
-  file.close();
-  if (file) return true;
-  complain(mode, fmt::format("{} cannot be written: {}", path, std::strerror(errno)));
-  return false;
 }
 
 }  // namespace
@@ -158,6 +148,15 @@ int complain(const std::string& mode, const std::string& sentence, int code) {
   return code;
 }
 
+bool write_file(const std::string& path, const std::string& text, const std::string& mode) {
+  std::ofstream file(path, std::ios::trunc | std::ios::binary);
+  file << text;
+  file.close();
+  if (file) return true;
+  complain(mode, fmt::format("{} cannot be written: {}", cli::printable(path), std::strerror(errno)));
+  return false;
+}
+
 int finish(const Result& result, const CommonOptions& options) {
   for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
   if (result.noise.value("noisy", false))
@@ -167,8 +166,11 @@ int finish(const Result& result, const CommonOptions& options) {
         result.noise.value("others_cores", 0.0), result.noise.value("steal_cores", 0.0));
   std::fflush(stdout);
   const nlohmann::json document = to_json(result);
-  const auto text = [&] { return document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"; };
-  if (!write_file(options.json, options.json.empty() ? std::string() : text(), result.mode)) return kFailed;
+  if (!options.json.empty()) {
+    const std::string text = document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    if (!write_file(options.json, text, result.mode)) return kFailed;
+  }
+  if (!options.html.empty() && !write_file(options.html, page_of(document), result.mode)) return kFailed;
   return kOk;
 }
 

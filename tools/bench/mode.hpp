@@ -52,6 +52,9 @@ void add_common(ModeParser& parser, CommonOptions& into);
 /// The program to measure; fails if it is not there.
 Outcome<std::string> find_peernet(const CommonOptions& options);
 
+/// Replaces a file; complains and returns false if it cannot be written.
+bool write_file(const std::string& path, const std::string& text, const std::string& mode);
+
 /// Prints notes and a warning if it was noisy, writes the files that were asked for. The exit code.
 int finish(const Result& result, const CommonOptions& options);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """UDP trackers side by side: ours, Debian's opentracker and one that stores nothing, alternating in one run.
 
-Each run starts a fresh tracker on one core (--tracker-cpu) and `peernet-bench tracker` on another (--load-cpu). The figure to
+Each run starts a fresh tracker on one core (--tracker-cpu) and `peernet-bench tracker-load` on another (--load-cpu). The figure to
 compare is the tracker's CPU time per reply (the scheduler's count): replies/s of a tracker that was busy for less than 95 %
 of the time were cut by something else. Prints a table in Markdown: medians, and medians of the ratio of neighbouring runs.
 
@@ -110,9 +110,9 @@ def command_of(name, options, folder, swarms, host):
     if name == OURS:
         return [options.tracker, '--listen', '%s:%d' % (host, options.port), '--workers', '1']
     if name == NULL:
-        return [options.load, 'tracker', '--null', str(options.port)]
+        return [options.load, 'tracker-load', '--null', str(options.port)]
     # The list is read after the change of root: its name counts from there. Any other name is silently an empty list.
-    listed = subprocess.run([options.load, 'tracker', '--print-hashes', '--swarms', str(swarms)], capture_output=True, check=True).stdout
+    listed = subprocess.run([options.load, 'tracker-load', '--print-hashes', '--swarms', str(swarms)], capture_output=True, check=True).stdout
     with open(os.path.join(folder, 'listed'), 'wb') as file:
         file.write(listed)
     config = os.path.join(folder, 'opentracker.conf')
@@ -123,7 +123,7 @@ def command_of(name, options, folder, swarms, host):
 
 def run_load(options, tracker, arguments):
     """The load's own report."""
-    command = ['taskset', '-c', str(options.load_cpu), options.load, 'tracker', '--target', '%s:%d' % tracker.address, '--json',
+    command = ['taskset', '-c', str(options.load_cpu), options.load, 'tracker-load', '--target', '%s:%d' % tracker.address, '--json',
                '--pid', str(tracker.process.pid), *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     try:

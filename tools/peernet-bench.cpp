@@ -15,7 +15,8 @@ namespace {
 constexpr const char* kHelp = R"(usage: peernet-bench MODE [OPTIONS]
 
   peernet-bench rivals     the same transfer by peernet and by other programs
-  peernet-bench tracker    load for a UDP tracker, and a check of all that it answers
+  peernet-bench tracker-load
+                           load for a UDP tracker, and a check of all that it answers
   peernet-bench diff BASE.json NEW.json
                            compares two results of the same mode, written with --json
   peernet-bench page       an HTML page with charts, of a result written with --json
@@ -28,7 +29,7 @@ constexpr const char* kHelp = R"(usage: peernet-bench MODE [OPTIONS]
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  if (!words.empty() && words[0] == "tracker") return peernet::tracker_load::run(std::span(words).subspan(1));
+  if (!words.empty() && words[0] == "tracker-load") return peernet::tracker_load::run(std::span(words).subspan(1));
   if (!words.empty() && words[0] == "rivals") return peernet::bench::run_rivals(std::span(words).subspan(1));
   if (!words.empty() && words[0] == "diff") return peernet::bench::run_diff(std::span(words).subspan(1));
   if (!words.empty() && words[0] == "page") return peernet::bench::run_page(std::span(words).subspan(1));

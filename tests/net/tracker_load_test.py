@@ -23,7 +23,7 @@ def run(*words):
 
 def load(port, *words, host='127.0.0.1'):
     """(exit status, report)"""
-    done = run('tracker', '--target', f'{host}:{port}', '--json', '--sources', str(SOURCES), '--timeout-ms', '300', *words)
+    done = run('tracker-load', '--target', f'{host}:{port}', '--json', '--sources', str(SOURCES), '--timeout-ms', '300', *words)
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
@@ -200,7 +200,7 @@ class Lies(LoadTest):
 
 class MadeUp(LoadTest):
     def setUp(self):
-        self.port = self.program(BENCH, 'tracker', '--null', '0')
+        self.port = self.program(BENCH, 'tracker-load', '--null', '0')
 
     def test_every_list_and_count_of_the_null_tracker_is_called_invalid(self):
         status, report = load(self.port, '--swarms', '10', '--peers', '200', '--populate', '--duration', '0', '--verify')
@@ -228,28 +228,28 @@ class MadeUp(LoadTest):
 
 class Words(LoadTest):
     def test_command_lines_that_make_no_sense(self):
-        for words in ([], ['transfer'], ['--tracker'], ['tracker', 'x'], ['tracker', '--swarm', '1'], ['tracker', '--swarms'], ['tracker', '--swarms', '0'],
-                      ['tracker', '--swarms', '1.5'], ['tracker', '--swarms', 'x'], ['tracker', '--mix', '1:2'], ['tracker', '--mix', '0:0:0'],
-                      ['tracker', '--mode', 'sing'], ['tracker', '--peers', '1'], ['tracker', '--threads', '200'], ['tracker', '--target', 'here'],
-                      ['tracker', '--target', '127.0.0.1:0'], ['tracker', '--src-base', '::1'], ['tracker', '--peers', '2000000'],
-                      ['tracker', '--null', '70000'], ['tracker', '--nodes', '5', '--target', '[::1]:1'],
-                      ['tracker', '--nodes', '5', '--contents-per-node', '9', '--swarms', '3']):
+        for words in ([], ['transfer'], ['--tracker'], ['tracker-load', 'x'], ['tracker-load', '--swarm', '1'], ['tracker-load', '--swarms'], ['tracker-load', '--swarms', '0'],
+                      ['tracker-load', '--swarms', '1.5'], ['tracker-load', '--swarms', 'x'], ['tracker-load', '--mix', '1:2'], ['tracker-load', '--mix', '0:0:0'],
+                      ['tracker-load', '--mode', 'sing'], ['tracker-load', '--peers', '1'], ['tracker-load', '--threads', '200'], ['tracker-load', '--target', 'here'],
+                      ['tracker-load', '--target', '127.0.0.1:0'], ['tracker-load', '--src-base', '::1'], ['tracker-load', '--peers', '2000000'],
+                      ['tracker-load', '--null', '70000'], ['tracker-load', '--nodes', '5', '--target', '[::1]:1'],
+                      ['tracker-load', '--nodes', '5', '--contents-per-node', '9', '--swarms', '3']):
             with self.subTest(words=words):
                 done = run(*words)
                 self.assertEqual((done.returncode, done.stdout), (2, ''))
                 self.assertRegex(done.stderr, r'^peernet-bench: [^\n]+\n$')
 
     def test_help_is_for_stdout(self):
-        for words in (['--help'], ['--version'], ['tracker', '--help']):
+        for words in (['--help'], ['--version'], ['tracker-load', '--help']):
             done = run(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ''))
             self.assertTrue(done.stdout)
 
     def test_hashes_are_printed(self):
-        lines = run('tracker', '--print-hashes', '--swarms', '50').stdout.split()
+        lines = run('tracker-load', '--print-hashes', '--swarms', '50').stdout.split()
         self.assertEqual(len(set(lines)), 50)
-        self.assertEqual(lines[:5], run('tracker', '--print-hashes', '--swarms', '5').stdout.split())
-        self.assertNotIn(lines[0], run('tracker', '--print-hashes', '--swarms', '50', '--seed', '2').stdout)
+        self.assertEqual(lines[:5], run('tracker-load', '--print-hashes', '--swarms', '5').stdout.split())
+        self.assertNotIn(lines[0], run('tracker-load', '--print-hashes', '--swarms', '50', '--seed', '2').stdout)
 
 
 class Ours(LoadTest):

@@ -136,6 +136,10 @@ void ModeParser::flag(const char* name, bool& into) {
   parts_->app.add_flag(name, into);
 }
 
+void ModeParser::flag(const char* name, std::function<void()> given) {
+  parts_->app.add_flag_callback(name, std::move(given));
+}
+
 void ModeParser::text(const char* name, std::string& into) {
   word(name, [=, &into](const std::string& text) -> std::string {
     into = text;
@@ -143,12 +147,14 @@ void ModeParser::text(const char* name, std::string& into) {
   });
 }
 
-void ModeParser::number(const char* name, unsigned& into, unsigned low, unsigned high) {
-  word(name, [=, &into](const std::string& text) -> std::string {
-    const auto value = to_number<unsigned>(text);
-    if (!value || *value < low || *value > high)
+void ModeParser::whole(const char* name, std::function<void(std::uint64_t)> take, std::uint64_t low,
+                       std::uint64_t high) {
+  word(name, [=, take = std::move(take)](const std::string& text) -> std::string {
+    const auto value = to_number<double>(text);
+    if (!value || std::floor(*value) != *value || *value < static_cast<double>(low) ||
+        *value > static_cast<double>(high))
       return fmt::format("{} wants a whole number from {} to {}, not {}", name, low, high, in_quotes(text));
-    into = *value;
+    take(static_cast<std::uint64_t>(*value));
     return {};
   });
 }

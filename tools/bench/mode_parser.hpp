@@ -1,6 +1,7 @@
 // The words behind a mode's name.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,8 +20,13 @@ class ModeParser {
   ~ModeParser();
 
   void flag(const char* name, bool& into);
+  void flag(const char* name, std::function<void()> given);
   void text(const char* name, std::string& into);
-  void number(const char* name, unsigned& into, unsigned low, unsigned high);
+  /// A whole number; 1e6 is one.
+  template <std::integral T>
+  void number(const char* name, T& into, std::uint64_t low, std::uint64_t high) {
+    whole(name, [&into](std::uint64_t value) { into = static_cast<T>(value); }, low, high);
+  }
   void decimal(const char* name, double& into, double low, double high);
   void bytes(const char* name, std::uint64_t& into);  ///< 200M, 4GiB
   /// "1..5" or "1,2,5": rising, from `low` to `high`.
@@ -38,6 +44,8 @@ class ModeParser {
 
  private:
   struct Parts;
+  void whole(const char* name, std::function<void(std::uint64_t)> take, std::uint64_t low, std::uint64_t high);
+
   std::unique_ptr<Parts> parts_;
 };
 

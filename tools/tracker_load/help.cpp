@@ -2,7 +2,7 @@
 
 namespace peernet::tracker_load {
 
-const char* const kHelp = R"(usage: peernet-bench tracker [OPTIONS]
+const char* const kHelp = R"(usage: peernet-bench tracker-load [OPTIONS]
 
 Load for a UDP tracker (BEP 15, and PeerNet's extension), a check of every reply against an exact model of all
 peers, bad input by category, and a tracker that stores nothing, as the ceiling of machine and load.

@@ -1,4 +1,4 @@
-// What `peernet-bench tracker` can do; each runs to its end and returns the exit status.
+// What `peernet-bench tracker-load` can do; each runs to its end and returns the exit status.
 #pragma once
 
 #include <span>
@@ -13,7 +13,7 @@ inline constexpr int kCheckFailed = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kNoReply = 3;
 
-/// The words behind "tracker".
+/// The words behind "tracker-load".
 int run(std::span<const std::string> words);
 
 int run_load(const Options& options);

@@ -1,4 +1,4 @@
-// What `peernet-bench tracker` is asked to do.
+// What `peernet-bench tracker-load` is asked to do.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +57,7 @@ struct Options {
   bool json = false;
 };
 
-/// The words behind "tracker". The error is one sentence that names the fix.
+/// The words behind "tracker-load". The error is one sentence that names the fix.
 std::expected<Options, std::string> parse_options(std::span<const std::string> words);
 
 extern const char* const kHelp;

@@ -23,6 +23,12 @@ enum class Phase : std::uint8_t {
   kFailed
 };
 
+/// What one source has given to a get.
+struct SourceBytes {
+  std::string peer;         ///< its address, ADDR:PORT
+  std::uint64_t bytes = 0;  ///< of chunks, duplicates not included
+};
+
 /// How far a transfer is. Bytes count content, not packets.
 struct Progress {
   Phase phase = Phase::kStarting;
@@ -36,6 +42,9 @@ struct Progress {
   std::uint32_t sources = 0;     ///< get: joined sources
   std::uint32_t receivers = 0;   ///< joined receivers, of a get too
   std::uint32_t completed = 0;   ///< receivers that reported the content complete
+  /// get: in the order in which they joined, with those that have left; of more than 64 some that have left are
+  /// missing. As of a moment after the last look at the progress, or of the end.
+  std::vector<SourceBytes> by_source;
 };
 
 enum class EventKind : std::uint8_t {

@@ -26,6 +26,7 @@ constexpr std::uint32_t kMinPeers = 2;
 constexpr std::uint32_t kMaxPeers = 32768;
 constexpr double kShortestBeat = 0.1;
 constexpr double kLongestBeat = 3600;
+constexpr double kShortestProgress = 0.001, kLongestProgress = 3600;  // seconds
 
 const std::array<std::string, 6> kCommands{"share", "get", "info", "verify", "status", "keygen"};
 
@@ -38,7 +39,8 @@ struct Words {
   std::vector<std::string> positional;
   std::vector<std::string> advertise, trackers, files;
   std::string listen, io, offload, direct, aead, shards, max_datagram, limit_up, limit_down, identity, state;
-  std::string output, timeout, sync, verify, trust, progress, link_file, against, join, beat, seed_after, max_peers;
+  std::string output, timeout, sync, verify, trust, progress, link_file, against, join, beat, seed_after, max_peers,
+      progress_every;
   bool is_public = false, once = false, overwrite = false, sequential = false, offline = false, json = false,
        quiet = false, verbose = false, help = false;
 };
@@ -90,6 +92,7 @@ void add_options(CLI::App& app, std::string_view command, Words& w) {
     text(app, "--verify", w.verify);
     text(app, "--trust", w.trust);
     text(app, "--seed-after", w.seed_after);
+    text(app, "--progress-every", w.progress_every);
   }
   if (command == "get" || command == "info") app.add_option("--files", w.files)->take_all()->allow_extra_args(false);
   if (command == "status") app.add_flag("--json", w.json);
@@ -293,6 +296,13 @@ void convert_get(Converter& to, const Words& w, Invocation& out) {
     const auto seconds = parse_seconds(w.seed_after);
     if (!seconds) return to.complain("--seed-after wants seconds, or forever, not {}", in_quotes(w.seed_after));
     get.seed_after_seconds = *seconds;
+  }
+  if (!w.progress_every.empty()) {
+    const auto seconds = parse_seconds(w.progress_every);
+    if (!seconds || *seconds < kShortestProgress || *seconds > kLongestProgress)
+      return to.complain("--progress-every wants seconds from 0.001 to 3600, not {}", in_quotes(w.progress_every));
+    if (out.progress != ProgressMode::kJson) return to.complain("--progress-every wants --progress json beside it");
+    out.progress_every = *seconds;
   }
   out.to_stdout = w.output == "-";
   if (out.to_stdout && w.overwrite)

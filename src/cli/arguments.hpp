@@ -35,6 +35,7 @@ struct Invocation {
   std::string link_file;      ///< share: where to write the link
   std::string identity_file;  ///< empty: a fresh identity
   ProgressMode progress = ProgressMode::kAuto;
+  double progress_every = 0.2;  ///< get: seconds between JSON events of that kind, from 0.001
   bool once = false;
   bool offline = false;
   bool json = false;       ///< status: a document for programs

@@ -122,6 +122,7 @@ gets its final name only when it is complete; run the same command again to go o
                kProgress,
                R"(, on standard output
                            (with -o - on standard error)
+      --progress-every S   with json: how often it tells how far it is (default 0.2)
 )",
                kCommon, kEngine,
                R"(

@@ -132,6 +132,9 @@ std::string json_progress(const Progress& p, double rate) {
     json["eta_seconds"] = thousandths(static_cast<double>(p.bytes_total - p.bytes_done) / rate);
   json["sources"] = p.sources;
   json["receivers"] = p.receivers;
+  json["by_source"] = Json::array();
+  for (const SourceBytes& source : p.by_source)
+    json["by_source"].push_back({{"peer", source.peer}, {"bytes", source.bytes}});
   return line_of(json);
 }
 

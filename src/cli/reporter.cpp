@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 
 #include "cli/console.hpp"
@@ -18,7 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kTerminalEvery = 100ms;
-constexpr std::chrono::milliseconds kJsonEvery = 200ms;
 constexpr std::chrono::milliseconds kPlainEvery = 10s;
 constexpr std::chrono::milliseconds kSampleEvery = 100ms;
 constexpr std::chrono::milliseconds kLongestWait = 1s;
@@ -191,7 +191,7 @@ std::chrono::milliseconds Reporter::period() const {
     case Output::kTerminal:
       return kTerminalEvery;
     case Output::kJson:
-      return kJsonEvery;
+      return std::chrono::milliseconds(std::lround(invocation_.progress_every * 1000));
     default:
       return kPlainEvery;
   }

@@ -94,6 +94,7 @@ void Fetch::publish_numbers() {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   options_.transfer->bytes_received.store(download_->received_bytes(), kRelaxed);
   options_.transfer->bytes_duplicate.store(download_->duplicate_bytes(), kRelaxed);
+  if (options_.transfer->sources_wanted() || ended()) tell_sources();
   if (!store_) return;
   options_.transfer->bytes_resumed.store(store_->resumed_bytes(), kRelaxed);
   const bool all = stage_ == Stage::kDone || stage_ == Stage::kSeeding;

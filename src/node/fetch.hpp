@@ -172,6 +172,7 @@ class Fetch final : public TrackerUser {
   bool take_have_map(FetchSlot& slot, std::uint32_t page, ByteSpan bitmap);
   void note_source(const Peer& peer, std::string text, std::uint64_t bytes = 0);
   void note_sources_at_end();
+  void tell_sources();
   void watch_sources(Instant now);
   std::string host_of(const Peer& peer) const;
 

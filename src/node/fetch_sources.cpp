@@ -59,6 +59,13 @@ void Fetch::note_sources_at_end() {
   }
 }
 
+void Fetch::tell_sources() {
+  for (const Source& source : sources_) {
+    const Peer* peer = source.peer ? shard_->peer(source.peer) : nullptr;
+    if (peer != nullptr) options_.transfer->tell_source(host_of(*peer), source.bytes, false);
+  }
+}
+
 // ---------------------------------------------------------------------------------------------- joining
 
 void Fetch::on_established(Peer& peer) {
@@ -218,6 +225,7 @@ void Fetch::drop_source(Peer& peer, FetchSlot& slot, std::string why) {
     why += "; " + swarm::to_text(download_->describe(gone.source));
     download_->remove_source(gone.source);
     const std::uint64_t bytes = std::exchange(sources_[gone.source.value()], {}).bytes;
+    options_.transfer->tell_source(host_of(peer), bytes, true);
     options_.transfer->sources.store(static_cast<std::uint32_t>(download_->source_count()), std::memory_order_relaxed);
     if (stage_ != Stage::kSeeding) note_source(peer, std::move(why), bytes);  // else it was said at the end of the get
     ask_for_peers_soon(shard_->now());

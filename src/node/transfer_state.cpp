@@ -53,6 +53,23 @@ void TransferState::on_cancel(std::function<void()> action) {
   action();
 }
 
+void TransferState::tell_source(const std::string& peer, std::uint64_t bytes, bool left) {
+  const std::scoped_lock lock(mutex_);
+  auto at =
+      std::ranges::find(told_sources_, peer, [](const ToldSource& told) { return std::string_view(told.total.peer); });
+  if (at == told_sources_.end()) {
+    if (told_sources_.size() == kMaxSourcesTold) {
+      const auto gone = std::ranges::find_if(told_sources_, &ToldSource::left);
+      if (gone == told_sources_.end()) return;
+      told_sources_.erase(gone);
+    }
+    at = told_sources_.insert(told_sources_.end(), {.total = {.peer = peer}});
+  }
+  at->total.bytes = at->earlier + bytes;
+  at->left = left;
+  if (left) at->earlier = at->total.bytes;
+}
+
 Progress TransferState::progress() const {
   Progress p;
   constexpr auto kRelaxed = std::memory_order_relaxed;
@@ -66,8 +83,11 @@ Progress TransferState::progress() const {
   p.sources = sources.load(kRelaxed);
   p.receivers = receivers.load(kRelaxed);
   p.completed = completed.load(kRelaxed);
+  sources_wanted_.store(true, kRelaxed);
   const std::scoped_lock lock(mutex_);
   p.name = name_;
+  p.by_source.reserve(told_sources_.size());
+  for (const ToldSource& told : told_sources_) p.by_source.push_back(told.total);
   return p;
 }
 

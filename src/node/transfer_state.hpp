@@ -30,6 +30,13 @@ class TransferState {
   std::atomic<std::uint32_t> receivers{0};
   std::atomic<std::uint32_t> completed{0};
 
+  /// True once after each look at the progress: what sources gave is told then, not in every turn.
+  bool sources_wanted() {
+    return sources_wanted_.load(std::memory_order_relaxed) &&
+           sources_wanted_.exchange(false, std::memory_order_relaxed);
+  }
+  /// Bytes of chunks from a source since it joined. It has left: what it gives if it joins again is added.
+  void tell_source(const std::string& peer, std::uint64_t bytes, bool left);
   void set_name(std::string name);
   void push(Event event);
   /// The last event; later ones are dropped.
@@ -48,11 +55,20 @@ class TransferState {
 
  private:
   static constexpr std::size_t kMaxEvents = 256;
+  static constexpr std::size_t kMaxSourcesTold = 64;
+
+  struct ToldSource {
+    SourceBytes total;
+    std::uint64_t earlier = 0;  // before it joined the last time
+    bool left = false;
+  };
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Event> events_;
   std::string name_;
+  std::vector<ToldSource> told_sources_;
+  mutable std::atomic<bool> sources_wanted_{false};
   std::function<void()> cancel_action_;
   std::atomic<bool> cancelled_{false};
   bool finished_ = false;

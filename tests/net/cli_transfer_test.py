@@ -149,8 +149,18 @@ class Reports(ProgramTest):
         self.assertEqual((start['name'], start['bytes'], start['chunks']), ('data', len(data), 3))
         self.assertEqual(events[-2]['event'], 'progress')
         self.assertEqual(events[-2]['bytes_done'], len(data))
+        self.assertEqual([source['bytes'] for source in events[-2]['by_source']], [len(data)])
         again = self.got(share.link, '-o', 'copy', '--progress', 'json').events()
         self.assertEqual((again[-1]['event'], again[-1]['path']), ('done', 'copy'))
+
+    def test_progress_comes_as_often_as_asked_and_each_source_only_grows(self):
+        data = random_bytes(4 * MIB)
+        share = self.share(self.make('data', data), '--limit-up', '16M')
+        events = self.got(share.link, '-o', 'copy', '--progress', 'json', '--progress-every', '0.01').events()
+        given = [event['by_source'][0]['bytes'] for event in events if event['event'] == 'progress' and event['by_source']]
+        self.assertEqual(given, sorted(given))
+        self.assertEqual(given[-1], len(data))
+        self.assertGreater(len(set(given)), 3)  # with the default interval there is time for two
 
     def test_json_ends_with_the_error(self):
         get = self.ends(self.get('peernet:nonsense', '--progress', 'json'), 2)

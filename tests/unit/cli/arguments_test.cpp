@@ -133,6 +133,10 @@ TEST(Arguments, ComplaintsAreSentencesThatNameTheFix) {
   EXPECT_THAT(bad({"get", "x", "-o", "-", "--files", "*"}), HasSubstr("--files and -o -"));
   EXPECT_THAT(bad({"get", "x", "-o", "-", "--seed-after", "1"}), HasSubstr("--seed-after and -o -"));
   EXPECT_THAT(bad({"get", "x", "--seed-after", "ever"}), HasSubstr("--seed-after wants seconds, or forever"));
+  EXPECT_THAT(bad({"get", "x", "--progress-every", "1"}), HasSubstr("wants --progress json beside it"));
+  for (const char* word : {"0", "0.0001", "3601", "often"})
+    EXPECT_THAT(bad({"get", "x", "--progress", "json", "--progress-every", word}),
+                HasSubstr("--progress-every wants seconds from 0.001 to 3600"));
   EXPECT_THAT(bad({"get", "x", "--files", ""}), HasSubstr("--files wants a pattern"));
   EXPECT_THAT(bad({"get", "x", "--max-peers", "1"}), HasSubstr("--max-peers wants a number from 2"));
   EXPECT_THAT(bad({"get", "x", "--sequental"}), HasSubstr("did you mean --sequential?"));
@@ -198,6 +202,8 @@ TEST(Arguments, OfAFolderAPartMayBeAskedForAndServedOn) {
   EXPECT_TRUE(i.get.sequential);
   EXPECT_EQ(i.node.max_peers, 50u);
   EXPECT_EQ(good({"get", "x", "--seed-after", "1.5"}).get.seed_after_seconds, 1.5);
+  EXPECT_EQ(good({"get", "x"}).progress_every, 0.2);
+  EXPECT_EQ(good({"get", "x", "--progress", "json", "--progress-every", "0.01"}).progress_every, 0.01);
   EXPECT_EQ(good({"info", "x", "--files", "a"}).get.files.size(), 1u);
 }
 

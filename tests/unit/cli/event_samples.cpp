@@ -41,6 +41,7 @@ int main() {
   event.seconds = 1.0 / 3;
   Progress progress;
   progress.name = event.text;
+  progress.by_source = {{event.peer, event.bytes}, {event.text, 0}};
   progress.bytes_total = std::numeric_limits<std::uint64_t>::max();
   progress.bytes_done = 1;
   progress.sources = 64;

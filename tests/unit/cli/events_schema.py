@@ -8,8 +8,8 @@ with open(os.path.join(ROOT, 'docs', 'events.schema.json'), encoding='utf-8') as
     SCHEMA = json.load(_file)
 
 KNOWN = {'$schema', '$defs', '$ref', 'title', 'description', 'type', 'required', 'properties', 'const', 'enum', 'oneOf',
-         'minimum', 'maximum'}
-TYPES = {'object': dict, 'string': str, 'integer': int, 'number': (int, float), 'null': type(None),
+         'minimum', 'maximum', 'items'}
+TYPES = {'object': dict, 'array': list, 'string': str, 'integer': int, 'number': (int, float), 'null': type(None),
          'boolean': bool}
 
 
@@ -40,6 +40,9 @@ def problems(value, schema=SCHEMA, where='event'):
         for name, inner in schema.get('properties', {}).items():
             if name in value:
                 found += problems(value[name], inner, f'{where}.{name}')
+    if isinstance(value, list) and 'items' in schema:
+        for index, one in enumerate(value):
+            found += problems(one, schema['items'], f'{where}[{index}]')
     if 'oneOf' in schema:
         fits = [one for one in schema['oneOf'] if not problems(value, one, where)]
         if len(fits) != 1:

@@ -34,6 +34,16 @@ TEST(JsonEvents, TheEtaIsNullUntilItIsKnown) {
   EXPECT_NE(json_progress(p, 100).find(R"("eta_seconds":null)"), std::string::npos);
 }
 
+TEST(JsonEvents, ProgressTellsWhatEachSourceGave) {
+  Progress p;
+  EXPECT_NE(json_progress(p, 0).find(R"("by_source":[])"), std::string::npos);
+  p.by_source = {{"10.0.0.1:4433", 7}, {"[::1]:4433", 0}};
+  EXPECT_NE(
+      json_progress(p, 0).find(R"("by_source":[{"peer":"10.0.0.1:4433","bytes":7},{"peer":"[::1]:4433","bytes":0}])"),
+      std::string::npos)
+      << json_progress(p, 0);
+}
+
 TEST(JsonEvents, AnErrorCarriesTheExitStatusAndTheName) {
   EXPECT_EQ(json_error(ErrorCode::kInterrupted, 143, "interrupted"),
             R"({"v":1,"event":"error","code":143,"kind":"interrupted","message":"interrupted"})");

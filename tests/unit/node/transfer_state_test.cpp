@@ -35,6 +35,39 @@ TEST(TransferState, WhenNobodyReadsOldNewsGoesAndTheEndStays) {
   EXPECT_EQ(event->kind, EventKind::kDone);
 }
 
+TEST(TransferState, WhatSourcesGaveIsWantedOnceAfterEachLook) {
+  TransferState state;
+  EXPECT_FALSE(state.sources_wanted());
+  static_cast<void>(state.progress());
+  EXPECT_TRUE(state.sources_wanted());
+  EXPECT_FALSE(state.sources_wanted());
+}
+
+TEST(TransferState, ASourceThatComesBackGoesOnFromWhatItGave) {
+  TransferState state;
+  state.tell_source("a:1", 5, false);
+  state.tell_source("b:1", 7, false);
+  state.tell_source("a:1", 10, true);
+  state.tell_source("a:1", 3, false);
+  state.tell_source("a:1", 4, false);
+  const auto told = state.progress().by_source;
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].peer, "a:1");
+  EXPECT_EQ(told[0].bytes, 14u);
+  EXPECT_EQ(told[1].bytes, 7u);
+}
+
+TEST(TransferState, OfManySourcesThoseThatLeftGoFirst) {
+  TransferState state;
+  state.tell_source("stays", 1, false);
+  for (int i = 0; i < 200; ++i) state.tell_source(std::to_string(i), 1, true);
+  state.tell_source("comes", 2, false);
+  const auto told = state.progress().by_source;
+  EXPECT_EQ(told.size(), 64u);
+  EXPECT_EQ(told.front().peer, "stays");
+  EXPECT_EQ(told.back().peer, "comes");
+}
+
 TEST(TransferState, CancelRunsItsActionOnceWhicheverComesFirst) {
   int runs = 0;
   TransferState early;

@@ -2,7 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sys/random.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +32,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBlock = 1 << 20;
+constexpr const char* kMemoryFolder = "/dev/shm";
 
 bool write_all(int fd, const char* from, std::size_t count) {
   while (count > 0) {
@@ -42,18 +47,74 @@ bool write_all(int fd, const char* from, std::size_t count) {
 
 }  // namespace
 
-Scratch::Scratch(std::string path) : path_(std::move(path)) {}
+Scratch::Scratch(std::string path) : path_(std::move(path)) {
+  guard();
+}
 
-Scratch::Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, {})), folders_(other.folders_) {}
+Scratch::Scratch(Scratch&& other) noexcept
+    : path_(std::exchange(other.path_, {})),
+      guard_(std::exchange(other.guard_, -1)),
+      leash_(std::exchange(other.leash_, -1)),
+      folders_(other.folders_) {}
+
+// In a session of its own: neither an interrupt from the terminal nor a signal to this program's group ends it.
+void Scratch::guard() {
+  // What this program started dies with it, but a moment later: what it still wrote goes at the second attempt.
+  static constexpr const char* kScript = R"(read -r _; rm -rf -- "$1" 2>/dev/null || { sleep 1; rm -rf -- "$1"; })";
+  int ends[2] = {-1, -1};
+  if (::pipe2(ends, O_CLOEXEC) != 0) return;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+    ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  const char* const words[] = {"sh", "-c", kScript, "sh", path_.c_str(), nullptr};
+  pid_t pid = -1;
+  if (::posix_spawn(&pid, "/bin/sh", &actions, &attributes, const_cast<char* const*>(words), environ) == 0) {
+    guard_ = pid;
+    leash_ = std::exchange(ends[1], -1);
+  }
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
+  for (const int fd : ends)
+    if (fd >= 0) ::close(fd);
+}
 
 Scratch::~Scratch() {
   std::error_code ignored;
   if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (leash_ >= 0) ::close(leash_);
+  if (guard_ <= 0) return;
+  ::kill(guard_, SIGKILL);  // children that were forked and not replaced may hold the leash, too
+  while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
-Outcome<Scratch> Scratch::make(const std::string& parent, std::uint64_t bytes) {
+namespace {
+
+// On a machine that swaps, files in memory would be slower than those on a disk.
+bool has_memory_for(std::uint64_t bytes) {
+  struct statfs info{};
+  constexpr long kTmpfs = 0x01021994;
+  if (::statfs(kMemoryFolder, &info) != 0 || info.f_type != kTmpfs) return false;
+  std::ifstream file("/proc/meminfo");
+  for (std::string key, unit; file >> key;) {
+    std::uint64_t kib = 0;
+    file >> kib;
+    std::getline(file, unit);
+    if (key == "MemAvailable:") return kib * 1024 / 2 > bytes;
+  }
+  return false;
+}
+
+}  // namespace
+
+Outcome<Scratch> Scratch::make(const std::string& parent, std::uint64_t bytes, Kind kind) {
   const char* const wanted = std::getenv("TMPDIR");
   std::vector<std::string> parents{wanted == nullptr ? "/var/tmp" : wanted, "/var/tmp", "."};
+  if (kind == Kind::kMemory && has_memory_for(bytes)) parents.insert(parents.begin(), kMemoryFolder);
   if (!parent.empty()) parents = {parent};
   std::string reason;
   for (const std::string& at : parents) {

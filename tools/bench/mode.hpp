@@ -9,7 +9,8 @@
 
 namespace peernet::bench {
 
-constexpr int kOk = 0, kFailed = 1, kUsage = 2, kSlower = 3, kInterrupted = 130;  ///< exit codes
+constexpr int kOk = 0, kFailed = 1, kUsage = 2, kSlower = 3, kNotPermitted = 4,
+              kInterrupted = 130;  ///< exit codes
 
 /// What every mode takes: size, runs, json, html, dir, peernet, keeper, quiet.
 struct CommonOptions {
@@ -22,11 +23,13 @@ struct CommonOptions {
   bool quiet = false;
 };
 
-/// A folder of its own that is removed with everything in it.
+/// A folder of its own that is removed with everything in it, even if this program is killed.
 class Scratch {
  public:
-  /// In `parent`, or where there is room for `bytes`: $TMPDIR, /var/tmp, this folder.
-  static Outcome<Scratch> make(const std::string& parent, std::uint64_t bytes);
+  enum class Kind : std::uint8_t { kDisk, kMemory };
+  /// In `parent`, or where there is room for `bytes`: $TMPDIR, /var/tmp, this folder; kMemory: /dev/shm before them if
+  /// that leaves the machine as much memory as it takes.
+  static Outcome<Scratch> make(const std::string& parent, std::uint64_t bytes, Kind kind = Kind::kDisk);
   Scratch(Scratch&& other) noexcept;
   Scratch& operator=(Scratch&&) = delete;
   ~Scratch();
@@ -37,7 +40,10 @@ class Scratch {
 
  private:
   explicit Scratch(std::string path);
+  void guard();
+
   std::string path_;
+  int guard_ = -1, leash_ = -1;  // a process that removes the folder when its standard input ends
   unsigned folders_ = 0;
 };
 

@@ -12,7 +12,7 @@ import samples  # noqa: E402
 from chromium import Browser  # noqa: E402
 
 PROGRAM = os.environ.get('PEERNET_BENCH_PROGRAM', 'peernet-bench')
-CHARTS = {'speedup': 4, 'speedup-local': 4, 'crowd': 4, 'engines': 3, 'rivals': 4, 'tracker': 2}
+CHARTS = {'speedup': 4, 'speedup-local': 4, 'crowd': 4, 'engines': 4, 'rivals': 4, 'tracker': 2}
 VIEWS = [('light', 1200, False), ('dark', 1200, True), ('phone', 390, False), ('dark phone', 390, True)]
 
 # What a person would see: each text of the charts with its box, its colour and that of the card behind it.
@@ -143,9 +143,14 @@ class Pages(unittest.TestCase):
         for name, page in self.pages.items():
             with self.subTest(page=name):
                 self.browser.open(page, 1200, True)
+                drawn = "document.querySelector('#charts svg').viewBox.baseVal.width"
+                before = self.browser.evaluate(drawn)
+                self.browser.evaluate(f'addEventListener("beforeprint", () => {{ window.onPaper = {drawn} }})')
                 printed = os.path.join(self.folder.name, 'page.pdf')
                 self.browser.print_to_pdf(printed)
                 self.assertGreater(os.path.getsize(printed), 10_000)
+                self.assertLess(self.browser.evaluate('window.onPaper'), 700)  # drawn anew: a chart of the window's width would shrink
+                self.assertEqual(self.browser.evaluate(drawn), before)
                 self.browser.call('Emulation.setEmulatedMedia', media='print', features=[{'name': 'prefers-color-scheme', 'value': 'dark'}])
                 texts = self.browser.evaluate(TEXTS)
                 self.browser.call('Emulation.setEmulatedMedia', media='')

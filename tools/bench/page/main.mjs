@@ -38,18 +38,24 @@ function labelled(svg, chart, id) {
   return svg;
 }
 
+// While the page is printed, the width of a chart on paper: A4 and Letter are about as wide, whatever the window is.
+const kPaper = 660;
+let paper = false;
+const drawAgain = [];
+
 function show(chart, index, into) {
   const figure = element('figure', {}), id = `chart-${index + 1}`;
   into.append(element('section', {class: chart.wide ? 'card wide' : 'card', id}, element('h2', {}, chart.title), element('p', {class: 'note'}, chart.note),
                       ...(chart.legend?.length > 1 ? [legendOf(chart.legend)] : []), figure, tableOf(chart)));
   let drawn = 0;
   const draw = () => {
-    const width = Math.floor(figure.clientWidth);
+    const width = paper ? kPaper : Math.floor(figure.clientWidth);
     if (width < 1 || width === drawn) return;
     drawn = width;
     figure.replaceChildren(labelled(chart.draw(width), chart, id));
   };
   draw();
+  drawAgain.push(draw);
   new ResizeObserver(() => requestAnimationFrame(draw)).observe(figure);
 }
 
@@ -58,3 +64,8 @@ const result = wellFormed(JSON.parse(document.getElementById('result').textConte
 const charts = chartsOf(result), halves = charts.filter((chart) => !chart.wide);
 if (halves.length % 2) halves[halves.length - 1].wide = true;  // none stands alone beside nothing
 charts.forEach((chart, index) => show(chart, index, place));
+for (const [event, printing] of [['beforeprint', true], ['afterprint', false]])
+  addEventListener(event, () => {
+    paper = printing;
+    drawAgain.forEach((draw) => draw());
+  });

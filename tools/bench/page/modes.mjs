@@ -118,8 +118,23 @@ function crowd(result) {
           ...cpu(result.rows), ...memory(result.rows)];
 }
 
+// A chart of ratios: [{label, value}], blue where less than one.
+function ratioChart(data, {title, note, less, more, head}) {
+  for (const dot of data) {
+    dot.text = say(dot.value.median, 'x');
+    dot.colour = dot.value.median <= 1 ? kOurs : 'var(--rival)';
+  }
+  return {wide: true, title, note, legend: [{name: less, colour: kOurs}, {name: more, colour: 'var(--rival)'}], draw: (width) => ratios(width, data),
+          head, rows: data.map((dot) => [dot.label, sayRange(dot.value, 'x')])};
+}
+
 function engines(result) {
-  return [...times(result, result.rows, `Time of ${sizeText(result)} by engine and technique`, kWhiskers).map((chart) => ({...chart, wide: true})),
+  const ratioIn = (row, name) => result.figures.find((figure) => figure.id === `${row.id}.${name}` && figure.min > 0);
+  const data = result.rows.map((row) => ({label: row.label, value: ratioIn(row, 'ratio')})).filter((dot) => dot.value);
+  const compared = data.length === 0 ? [] : [ratioChart(data, {
+    title: 'What each change costs or saves', note: 'time with the change divided by the time of the default, neighbouring runs',
+    less: 'faster than the default', more: 'slower', head: ['', 'time / default']})];
+  return [...times(result, result.rows, `Time of ${sizeText(result)} by engine and technique`, kWhiskers).map((chart) => ({...chart, wide: true})), ...compared,
           ...cpu(result.rows), ...memory(result.rows), ...throughput(result.rows)];
 }
 
@@ -129,15 +144,11 @@ function against(result, rows) {
   const data = rows.filter((row) => ours && row !== ours && !isOurs(row))
     .map((row) => ({label: row.label, value: ratioOf(result, `${row.id}.ratio`, ours, row)})).filter((dot) => dot.value?.min > 0);
   if (data.length === 0) return [];
-  for (const dot of data) {
-    dot.text = say(dot.value.median, 'x');
-    dot.colour = dot.value.median <= 1 ? kOurs : 'var(--rival)';
-  }
-  const faster = data.filter((dot) => dot.value.median < 1).length;
-  return [{wide: true, title: faster === data.length ? `${ours.label} is faster than every other tool` : `${ours.label} is faster than ${faster} of ${data.length} tools`,
-           note: `time of ${ours.label} divided by that of the tool, neighbouring runs; left of the line ${ours.label} is faster`,
-           legend: [{name: `${ours.label} faster`, colour: kOurs}, {name: 'slower', colour: 'var(--rival)'}], draw: (width) => ratios(width, data),
-           head: [`${ours.label} against`, 'ratio of times'], rows: data.map((dot) => [dot.label, sayRange(dot.value, 'x')])}];
+  const faster = data.filter((dot) => dot.value.median < 1).length, name = ours.label;
+  return [ratioChart(data, {
+    title: faster === data.length ? `${name} is faster than every other tool` : `${name} is faster than ${faster} of ${data.length} tools`,
+    note: `time of ${name} divided by that of the tool, neighbouring runs; left of the line ${name} is faster`,
+    less: `${name} faster`, more: 'slower', head: [`${name} against`, 'ratio of times']})];
 }
 
 function rivals(result) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/diff.hpp"
+#include "bench/engines.hpp"
 #include "bench/mode.hpp"
 #include "bench/mode_parser.hpp"
 #include "bench/page_mode.hpp"
@@ -28,6 +29,7 @@ struct Mode {
 constexpr std::array kModes{
     Mode{"speedup", bench::run_speedup, "1 to 5 sources to one receiver: time, speed, CPU, memory"},
     Mode{"rivals", bench::run_rivals, "the same transfer by peernet and by other programs"},
+    Mode{"engines", bench::run_engines, "what each technique of peernet is worth, one changed at a time"},
     Mode{"tracker-load", tracker_load::run, "load for a UDP tracker, and a check of all that it answers"},
     Mode{"diff", bench::run_diff, "compares two results of the same mode, BASE.json NEW.json, written with --json"},
     Mode{"page", bench::run_page, "an HTML page with charts, of a result written with --json"},

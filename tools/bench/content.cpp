@@ -42,12 +42,6 @@ Outcome<bool> fill(const Job& job, const FileCount& files) {
   return true;
 }
 
-Outcome<Scratch> make_scratch(const CommonOptions& options, const FileCount& files, std::uint64_t bytes) {
-  if (files.count > 0 && options.folder.empty())
-    if (auto scratch = Scratch::make("/dev/shm", bytes)) return scratch;
-  return Scratch::make(options.folder, bytes);
-}
-
 }  // namespace
 
 std::function<std::string(const std::string&)> file_count_word(FileCount& into) {
@@ -68,7 +62,8 @@ Outcome<Content> make_content(const CommonOptions& options, const FileCount& fil
   const std::uint64_t bytes = files.count > 0 ? files.count * files.bytes : options.size;
   const std::uint64_t on_disk =
       files.count > 0 ? files.count * (files.bytes / kPage * kPage + 2 * kPage) : bytes;  // a page for its inode
-  auto scratch = make_scratch(options, files, 2 * on_disk + kSpareBytes);
+  auto scratch = Scratch::make(options.folder, 2 * on_disk + kSpareBytes,
+                               files.count > 0 ? Scratch::Kind::kMemory : Scratch::Kind::kDisk);
   if (!scratch) return std::unexpected(scratch.error());
   Job job;
   job.folder = files.count > 0;
@@ -78,7 +73,7 @@ Outcome<Content> make_content(const CommonOptions& options, const FileCount& fil
   job.source = scratch->folder("source") + (job.folder ? "/tree" : "/file.bin");
   if (const auto filled = fill(job, files); !filled) return std::unexpected(filled.error());
   std::string file_system = output_of({"findmnt", "-n", "-o", "FSTYPE", "-T", scratch->path()});
-  file_system.erase(file_system.find_last_not_of(" \n") + 1);
+  file_system.erase(std::min(file_system.find_first_of(" \n"), file_system.size()));
   return Content{std::move(*scratch), std::move(job), std::move(file_system)};
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "cli/printable.hpp"
+#include "transfer.hpp"
 
 namespace peernet::bench {
 namespace {
@@ -21,13 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kReadyPatience{30};
-// Even the slowest does more than that a second; what hangs is not waited for all night.
-constexpr double kLeastRate = 5e6;
-
-std::chrono::seconds patience_for(const Job& job) {
-  return std::chrono::seconds(60 + static_cast<long long>(static_cast<double>(job.bytes) / kLeastRate));
-}
-
 bool same_trees(const std::string& one, const std::string& other) {
   std::error_code error;
   std::size_t files = 0;
@@ -92,11 +86,12 @@ Outcome<Run> measured(const Job& job, const Contestant& who, const std::string& 
   stage.start_clock();
   const auto end = timed(
       who, {.words = *words, .capture = who.until_line, .output_file = "", .error_file = errors, .folder = folder},
-      patience_for(job));
+      patience_for(job.bytes));
+  std::string said = last_line(errors);
+  const std::string other = stage.last_words();  // before it says that it was stopped
   Run run;
   stage.stop(run);
-  std::string said = last_line(errors);
-  if (said.empty()) said = stage.last_words();
+  if (!other.empty()) said += (said.empty() ? "" : "; ") + ("its source: " + other);
   if (!end) return std::unexpected(said.empty() ? end.error() : end.error() + ": " + said);
   if (end->exit_code != 0)
     return std::unexpected(fmt::format("{} (exit code {})", said.empty() ? "it failed" : said, end->exit_code));
@@ -184,35 +179,39 @@ void Stage::stop(Run& run) {
     if (ended) memory = std::max(memory, end.peak_memory_bytes);  // one that has ended has no memory to look at
   }
   if (memory > 0) run.source_memory_bytes = memory;
-  sources_.clear();
 }
 
 Outcome<Contest> hold_contest(const Job& job, const Contestant& base, const std::vector<Contestant>& others,
                               unsigned runs, Scratch& scratch, Progress& progress) {
   Contest contest{row_of(base), {}};
-  for (const Contestant& who : others) contest.others.push_back({row_of(who), {}, {}});
+  for (const Contestant& who : others) contest.others.push_back({row_of(who), row_of(base), {}});
+  const auto ahead = [&](unsigned round, const std::string& name) {
+    progress.say(round == 0 ? "warming up: " + name : fmt::format("run {} of {}: {}", round, runs, name));
+  };
   for (unsigned round = 0; round <= runs; ++round) {
-    // Without others the base is still worth its own figures.
-    for (std::size_t i = 0; i < std::max<std::size_t>(others.size(), 1); ++i) {
-      if (i < others.size() && !contest.others[i].failure.empty()) continue;
-      const std::string& name = i < others.size() ? others[i].label : base.label;
-      progress.say(round == 0 ? "warming up: " + name : fmt::format("run {} of {}: {}", round, runs, name));
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      Entry& entry = contest.others[i];
+      if (!entry.failure.empty()) continue;
+      ahead(round, others[i].label);
       auto own = one_run(job, base, scratch);
       if (!own) return std::unexpected(own.error());
-      if (round > 0) contest.base.runs.push_back(*own);
-      if (i >= others.size()) break;
-      Entry& entry = contest.others[i];
       auto its = one_run(job, others[i], scratch);
       if (interrupted()) return std::unexpected(std::string("interrupted"));
       if (!its) {
         entry.failure = its.error();
         entry.row.runs.clear();
-        entry.base.clear();
+        entry.base.runs.clear();
       } else if (round > 0) {
         entry.row.runs.push_back(*its);
-        entry.base.push_back(*own);
+        entry.base.runs.push_back(*own);
+        contest.base.runs.push_back(*own);
       }
     }
+    if (round == 0 ? !others.empty() : contest.base.runs.size() >= round) continue;
+    ahead(round, base.label);  // nobody is left; its own figures are still worth something
+    auto own = one_run(job, base, scratch);
+    if (!own) return std::unexpected(own.error());
+    if (round > 0) contest.base.runs.push_back(*own);
   }
   return contest;
 }
@@ -258,8 +257,8 @@ std::string last_line(const std::string& path) {
   std::ifstream file(path);
   std::string last;
   for (std::string line; std::getline(file, line);)
-    if (line.find_first_not_of(" \t\r") != std::string::npos) last = line;
-  return cli::printable(cli::shortened(last, 200));
+    if (const auto end = line.find_last_not_of(" \t\r"); end != std::string::npos) last = line.substr(0, end + 1);
+  return cli::shortened(cli::printable(last), 200);
 }
 
 }  // namespace peernet::bench

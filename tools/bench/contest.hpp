@@ -65,8 +65,7 @@ struct Contestant {
 
 /// A contestant's runs, and those of the base just before each.
 struct Entry {
-  Row row;
-  std::vector<Run> base;
+  Row row, base;
   std::string failure;  ///< why it was given up, in its own words; then there are no runs
 };
 

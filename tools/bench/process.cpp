@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -26,6 +27,7 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(2);
 constexpr std::chrono::milliseconds kSlice{250};
+constexpr std::chrono::seconds kAnswerPatience{10};  // of output_of
 
 std::atomic<bool> g_interrupted{false};
 
@@ -206,6 +208,8 @@ std::uint64_t Process::peak_memory_bytes() const {
 void Process::reap(End& end) {
   int status = 0;
   rusage usage{};
+  // It, if it still runs, and what is left of its group; until it is reaped the number belongs to nobody else.
+  ::kill(-pid_, SIGKILL);
   while (::wait4(pid_, &status, 0, &usage) < 0 && errno == EINTR) continue;
   const auto seconds = [](const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
@@ -220,7 +224,6 @@ void Process::reap(End& end) {
 Outcome<End> Process::wait(std::chrono::nanoseconds patience) {
   if (pid_ <= 0) return end_;
   const bool ended = ended_within(patience);
-  if (!ended) ::kill(-pid_, SIGKILL);
   reap(end_);
   if (!ended && interrupted()) return std::unexpected(std::string("interrupted"));
   if (!ended)
@@ -233,7 +236,6 @@ End Process::stop() {
   if (pid_ <= 0) return end_;
   ::kill(-pid_, SIGTERM);
   ended_within(kPatience);
-  ::kill(-pid_, SIGKILL);  // what is left of its group; until it is reaped the number belongs to nobody else
   reap(end_);
   return end_;
 }
@@ -266,11 +268,18 @@ bool is_installed(const std::string& program) {
 std::string output_of(const std::vector<std::string>& words) {
   auto process = Process::start({.words = words, .capture = true});
   if (!process) return {};
+  const auto deadline = process->started() + kAnswerPatience;
   std::string out;
-  char block[4096];
-  for (ssize_t count = 0; (count = ::read(process->output(), block, sizeof block)) > 0;)
-    out.append(block, static_cast<std::size_t>(count));
-  const auto end = process->wait(std::chrono::seconds(10));
+  std::array<char, 4096> block{};
+  // What it started may hold its output open for longer than it lives itself.
+  while (!interrupted() && Clock::now() < deadline) {
+    pollfd readable{process->output(), POLLIN, 0};
+    if (::poll(&readable, 1, static_cast<int>(kSlice.count())) <= 0) continue;
+    const ssize_t count = ::read(process->output(), block.data(), block.size());
+    if (count <= 0) break;
+    out.append(block.data(), static_cast<std::size_t>(count));
+  }
+  const auto end = process->wait(std::chrono::seconds(2));
   return end && end->exit_code == 0 ? out : std::string();
 }
 

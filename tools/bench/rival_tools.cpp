@@ -105,16 +105,16 @@ Outcome<Words> aria2(Stage& stage) {
 
 }  // namespace
 
-Prepare peernet_transfer(Words share, Words get) {
+Prepare peernet_transfer(Words share, Words get, std::string program) {
   return [=](Stage& stage) -> Outcome<Words> {
     const Job& job = stage.job();
-    const std::string link = stage.at("link");
-    Words source{job.peernet, "share",          job.source, "--listen", "127.0.0.1:0", "--link-file",
-                 link,        "--max-datagram", "1500",     "-q",       "--state",     job.lasting + "/share-state"};
+    const std::string link = stage.at("link"), peernet = program.empty() ? job.peernet : program;
+    Words source{peernet, "share",          job.source, "--listen", "127.0.0.1:0", "--link-file",
+                 link,    "--max-datagram", "1500",     "-q",       "--state",     job.lasting + "/share-state"};
     source.insert(source.end(), share.begin(), share.end());
     if (const auto served = stage.serve(source, [&] { return fs::exists(link); }); !served)
       return std::unexpected(served.error());
-    Words receive{job.peernet,      "get",  "@" + link, "-o",      "out",
+    Words receive{peernet,          "get",  "@" + link, "-o",      "out",
                   "--max-datagram", "1500", "-q",       "--state", job.lasting + "/get-state"};
     receive.insert(receive.end(), get.begin(), get.end());
     return receive;

@@ -8,8 +8,9 @@
 
 namespace peernet::bench {
 
-/// peernet share and get at a packet size of 1500 bytes; further options of each side.
-Prepare peernet_transfer(std::vector<std::string> share, std::vector<std::string> get);
+/// peernet share and get at a packet size of 1500 bytes; further options of each side; the job's program unless another
+/// is named.
+Prepare peernet_transfer(std::vector<std::string> share, std::vector<std::string> get, std::string program = {});
 
 struct Rival {
   std::string name;      ///< of --tools

@@ -31,6 +31,7 @@ what was sent, outside the clock. peernet encrypts and verifies; --list tells wh
       --files N,SIZE       a folder of N files instead: 10000,4KiB. Made in /dev/shm unless --dir names another place
       --runs N             counted runs, after one that warms caches (default 5)
       --tools A,B          only these
+      --against FILE       another build of peernet, as one more of the others
       --list               which there are, what they do and what is installed
       --durable            results are on disk when the clock stops: peernet as it is by default, the others followed by
                            sync; without it nobody syncs (peernet: --sync none)
@@ -50,6 +51,7 @@ peernet-bench rivals --size 1KiB                        how long the least takes
 struct Options {
   CommonOptions common;
   std::vector<std::string> tools;
+  std::string against;
   FileCount files;
   bool list = false, durable = false, hash = false;
 };
@@ -100,11 +102,17 @@ struct Field {
   std::vector<Contestant> others;
 };
 
-Field transfers(const Options& options, const std::vector<const Rival*>& those) {
+Field transfers(const Options& options, const std::vector<const Rival*>& those, const std::string& against) {
   const std::vector<std::string> get =
       options.durable ? std::vector<std::string>{} : std::vector<std::string>{"--sync", "none"};
   Field field{{.id = "peernet", .label = "peernet", .group = "peernet", .prepare = peernet_transfer({}, get)}, {}};
   field.base.syncs_itself = true;
+  if (!against.empty())
+    field.others.push_back({.id = "against",
+                            .label = "peernet --against",
+                            .group = "rivals",
+                            .prepare = peernet_transfer({}, get, against),
+                            .syncs_itself = true});
   for (const Rival* rival : those)
     field.others.push_back({.id = rival->name, .label = rival->name, .group = "rivals", .prepare = rival->prepare});
   return field;
@@ -137,12 +145,6 @@ Field hashes() {
   return field;
 }
 
-std::vector<double> walls_of(const std::vector<Run>& runs) {
-  std::vector<double> out;
-  for (const Run& run : runs) out.push_back(run.wall_seconds);
-  return out;
-}
-
 // The largest of one process, on either side.
 std::string memory_text(const Row& row) {
   std::uint64_t most = 0;
@@ -156,10 +158,10 @@ class Report {
  public:
   Report(Result& result, bool transfer) : result_(result), transfer_(transfer) {}
 
-  void add(const Row& row, const std::string& verifies, const std::string& encrypts, const std::vector<Run>* base) {
+  void add(const Row& row, const std::string& verifies, const std::string& encrypts, const Row* base) {
     const Summary wall = summarize(row.walls()),
                   cpu = summarize(row.cpu_seconds_per_gb(row.id != "cp" && transfer_, true));
-    const Summary ratio_of = base == nullptr ? Summary{} : ratio(walls_of(*base), row.walls());
+    const Summary ratio_of = base == nullptr ? Summary{} : ratio(base->walls(), row.walls());
     const double bytes = row.runs.empty() ? 0 : static_cast<double>(row.runs.front().bytes.value_or(0));
     if (transfer_)
       result_.add_costs(row);
@@ -214,17 +216,22 @@ int run(const Options& options, std::span<const std::string> words) {
   if (!peernet) return complain(kMode, peernet.error());
   const auto those = options.hash ? std::vector<const Rival*>{} : chosen(options, notes);
   if (!those) return complain(kMode, those.error(), kUsage);
+  CommonOptions other = options.common;
+  other.peernet = options.against;
+  const auto against = options.against.empty() ? Outcome<std::string>(std::string()) : find_peernet(other);
+  if (!against) return complain(kMode, against.error());
   auto content = make_content(options.common, options.files, *peernet);
   if (!content) return interrupted() ? kInterrupted : complain(kMode, content.error());
   content->job.durable = options.durable;
   Result result = begin_result(kMode, words, options.common, *content);
   result.notes = std::move(notes);
   result.versions["peernet"] = version_said({*peernet, "--version"});
+  if (!against->empty()) result.versions["against"] = version_said({*against, "--version"});
   for (const Rival* rival : *those) result.versions[rival->name] = version_of(*rival);
   if (options.files.count > 0)
     result.settings["files"] = {{"count", options.files.count}, {"size_bytes", options.files.bytes}};
 
-  Field field = options.hash ? hashes() : transfers(options, *those);
+  Field field = options.hash ? hashes() : transfers(options, *those, *against);
   result.title = title(options, *content, field.others.size());
   Progress progress(options.common.quiet);
   progress.say("keeping memory backed");
@@ -252,14 +259,17 @@ int run_rivals(std::span<const std::string> words) {
   add_common(parser, options.common);
   parser.names("--tools", options.tools, known);
   parser.word("--files", file_count_word(options.files));
+  parser.text("--against", options.against);
   parser.flag("--list", options.list);
   parser.flag("--durable", options.durable);
   parser.flag("--hash", options.hash);
   const auto parsed = parser.parse(words);
   if (!parsed) return complain(kMode, parsed.error(), kUsage);
   if (!*parsed) return std::fputs(kHelp, stdout) < 0;
-  if (options.hash && (options.files.count > 0 || options.durable || !options.tools.empty()))
-    return complain(kMode, "--hash reads one file and writes none: leave --files, --durable and --tools out", kUsage);
+  if (options.hash &&
+      (options.files.count > 0 || options.durable || !options.tools.empty() || !options.against.empty()))
+    return complain(kMode, "--hash reads one file and writes none: leave --files, --durable, --tools and --against out",
+                    kUsage);
   prepare_environment();
   if (options.list) {
     print_list(find_peernet(options.common).value_or(""));

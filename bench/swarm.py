@@ -23,12 +23,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
-import e2e
-from swarm_runs import ROOT, Bench, LocalHost, Table, gather, netlab, timeline
+from swarm_runs import ROOT, Bench, LocalHost, Table, gather, kept_memory, listening, netlab, timeline, wait_for
 from netlab import Link, Shape
 
 MBIT = 1e6
+TAR_PORT = 18300
 UNITS = {'': 1, 'k': 10**3, 'M': 10**6, 'G': 10**9}
 
 
@@ -158,11 +159,11 @@ def files(bench, table):
     with LocalHost() as host:
         out = os.path.join(bench.new_folder(), 'out')
         os.mkdir(out)
-        host.popen(['sh', '-c', f'tar -cf - -C {tree} . | socat -u -b262144 - TCP-LISTEN:{e2e.PORT},reuseaddr,bind=127.0.0.1'])
-        e2e.wait_for(lambda: e2e.listening(e2e.PORT), 'socat')
-        start = e2e.time.monotonic()
-        done = subprocess.run(['sh', '-c', f'socat -u -b262144 TCP:127.0.0.1:{e2e.PORT} - | tar -xf - -C {out}'], check=False)
-        wall = e2e.time.monotonic() - start
+        host.popen(['sh', '-c', f'tar -cf - -C {tree} . | socat -u -b262144 - TCP-LISTEN:{TAR_PORT},reuseaddr,bind=127.0.0.1'])
+        wait_for(lambda: listening(TAR_PORT), 'socat')
+        start = time.monotonic()
+        done = subprocess.run(['sh', '-c', f'socat -u -b262144 TCP:127.0.0.1:{TAR_PORT} - | tar -xf - -C {out}'], check=False)
+        wall = time.monotonic() - start
         if done.returncode != 0:
             sys.exit('tar over socat failed')
         same_trees(out, tree)
@@ -230,7 +231,7 @@ def parse(argv):
     parser.add_argument('--build', default=os.path.join(ROOT, 'build/release'), help='the build directory')
     parser.add_argument('--peernet', help='the program to measure (default: the one in --build)')
     parser.add_argument('--dir', default='/dev/shm', help='where files are written: a tmpfs')
-    parser.add_argument('--keeper', type=float, default=6, help='GiB of free memory to keep backed (see e2e.py), 0: none')
+    parser.add_argument('--keeper', type=float, default=6, help='GiB of free memory to keep backed, 0: none')
     parser.add_argument('--json', help='all values, to this file')
     options = parser.parse_args(argv)
     options.only = options.only.split(',')
@@ -250,7 +251,7 @@ def main():
     load = [os.getloadavg()[0]]
     try:
         if options.keeper:
-            keeper = e2e.kept_memory(options.keeper)
+            keeper = kept_memory(options.keeper)
         bench = Bench(options, folder)
         for name in options.only:
             for _ in range(options.runs):

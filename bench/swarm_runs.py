@@ -1,18 +1,19 @@
 """What swarm.py is made of: sources, timed receivers whose events are stamped as they come, and timelines."""
 
 import collections
+import ctypes
 import filecmp
 import json
+import mmap
 import os
 import selectors
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-
-import e2e
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, 'tools', 'netlab'))
@@ -20,6 +21,57 @@ import netlab  # noqa: E402  (it stands beside the tools, not beside the benchma
 
 PATIENCE = 120  # seconds; then a run has failed
 SAMPLE_EVERY = 0.01
+
+
+def keep_memory_backed(gib):
+    """Touches gib of memory and frees all but one page per MiB; returns the child's pid, which holds the rest."""
+    pid = os.fork()
+    if pid:
+        return pid
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: never outlives its parent
+    size = int(gib * (1 << 30))
+    at = libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    libc.madvise(at, size, 15)  # MADV_NOHUGEPAGE
+    for offset in range(0, size, 4096):
+        ctypes.memset(at + offset, 1, 1)
+    for offset in range(0, size, 1 << 20):
+        libc.madvise(at + offset + 4096, (1 << 20) - 4096, 4)  # MADV_DONTNEED
+    os.kill(os.getppid(), signal.SIGUSR1)
+    while True:
+        time.sleep(3600)
+
+
+def kept_memory(gib):
+    """keep_memory_backed(), once it is done."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    keeper = keep_memory_backed(gib)
+    signal.sigwait([signal.SIGUSR1])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    return keeper
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit('not ready in time: ' + what)
+        time.sleep(0.002)
+
+
+def listening(port):
+    wanted = ':%04X ' % port
+    with open('/proc/net/tcp', encoding='ascii') as f:
+        return any(wanted in line.split(' 0A ')[0] + ' ' and ' 0A ' in line for line in f)
+
+
+def cpu_of(pid):
+    with open('/proc/%d/stat' % pid, encoding='ascii') as f:
+        fields = f.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 class LocalHost(netlab.Host):
@@ -74,14 +126,14 @@ class Source:
                  os.path.join(folder, 'state'), '-q', *(['--join', '@' + join.link_file] if join else []), *extra]
         with open(log, 'wb') as err:
             self.process = host.popen([bench.options.peernet, *words], stdout=subprocess.DEVNULL, stderr=err)
-        e2e.wait_for(lambda: os.path.exists(link) or self.process.poll() is not None, 'peernet share')
+        wait_for(lambda: os.path.exists(link) or self.process.poll() is not None, 'peernet share')
         if self.process.poll() is not None:
             sys.exit('peernet share ended: ' + read(log))
         self.link_file = link
         self.link = read(link).strip()
 
     def cpu(self):
-        return e2e.cpu_of(self.process.pid)
+        return cpu_of(self.process.pid)
 
 
 class Getter:

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/crowd.hpp"
 #include "bench/diff.hpp"
 #include "bench/engines.hpp"
 #include "bench/mode.hpp"
@@ -28,6 +29,7 @@ struct Mode {
 
 constexpr std::array kModes{
     Mode{"speedup", bench::run_speedup, "1 to 5 sources to one receiver: time, speed, CPU, memory"},
+    Mode{"crowd", bench::run_crowd, "one source to several receivers at once, with HTTP beside it"},
     Mode{"rivals", bench::run_rivals, "the same transfer by peernet and by other programs"},
     Mode{"engines", bench::run_engines, "what each technique of peernet is worth, one changed at a time"},
     Mode{"tracker-load", tracker_load::run, "load for a UDP tracker, and a check of all that it answers"},

@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include "cli/printable.hpp"
+#include "contest.hpp"
 
 namespace peernet::bench {
 namespace {
@@ -87,7 +86,7 @@ class Receiver {
     if (!end) return std::unexpected("peernet get: " + end.error());
     end_ = *end;
     if (end_.exit_code == 0) return true;
-    const std::string words = last_line_of(log());
+    const std::string words = last_line(log());
     return std::unexpected(words.empty() ? fmt::format("peernet get ended with exit code {}", end_.exit_code) : words);
   }
 
@@ -169,14 +168,6 @@ std::chrono::seconds patience_for(std::uint64_t bytes) {
   return std::chrono::seconds(60 + bytes / kLeastRate);
 }
 
-std::string last_line_of(const std::string& path) {
-  std::ifstream file(path);
-  std::string last;
-  for (std::string line; std::getline(file, line);)
-    if (!line.empty()) last = line;
-  return cli::printable(cli::shortened(last, 300));
-}
-
 // ---- sources
 
 Source::Source(Process&& process, Place place, std::string folder)
@@ -212,7 +203,7 @@ Outcome<bool> Source::wait_ready(std::chrono::seconds patience) {
 }
 
 std::string Source::last_words() const {
-  return last_line_of(log_);
+  return last_line(log_);
 }
 
 Outcome<std::vector<Source>> start_sources(const Peernet& peernet, Scratch& scratch, std::span<const Place> places,

@@ -84,7 +84,4 @@ struct StampedLine {
 };
 Timeline timeline_of(std::span<const StampedLine> lines, std::span<const Place> sources);
 
-/// The last line of a file that is not empty, without what cannot be printed; empty if there is none.
-std::string last_line_of(const std::string& path);
-
 }  // namespace peernet::bench

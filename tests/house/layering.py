@@ -30,7 +30,7 @@ IMPLEMENTED_BELOW = {'peernet/link.hpp': 'content'}
 # program of tools/ -> rooms it may include besides the door; a file belongs to the program, or the folder of a program's
 # code, whose name it starts with. The load generators speak the protocol as a client does: its messages, not its engine.
 TOOLS = {'peernet_tracker': {'tracker', 'cli'}, 'peernet_bench': {'cli', 'wire'}, 'tracker_load': {'cli', 'wire'},
-         'bench': {'cli'}, 'peernet': {'cli'}}
+         'bench': {'cli'}, 'peernet': {'cli', 'crypto'}}
 
 # Libraries that stay behind one room, so that another can be put in their place.
 LIBRARIES = [

@@ -105,5 +105,16 @@ TEST(Identity, CertificateIsSelfSignedStableAndHasNoExpiry) {
   X509_free(certificate);
 }
 
+// Its bytes are put together here: these were made by X509_set_pubkey and X509_sign.
+TEST(Identity, CertificateIsWhatOpensslBuilds) {
+  EXPECT_EQ(to_hex(Identity::from_seed(ByteArray<32>{}).certificate_der()),
+            "3081d4308187a003020102020101300506032b657030123110300e06035504030c07706565726e657430"
+            "22180f31393730303130313030303030305a180f39393939313233313233353935395a30123110300e06"
+            "035504030c07706565726e6574302a300506032b65700321003b6a27bcceb6a42d62a3a8d02a6f0d7365"
+            "3215771de243a63ac048a18b59da29300506032b65700341007eb6a3f3ad88116ee719393a832e827a51"
+            "d6b78870a299e5078d83a822001b9a673bf4a88c6df5b2ed2a1b415f659496151766a00208d3982c2f29"
+            "26c409bf0b");
+}
+
 }  // namespace
 }  // namespace peernet::crypto

@@ -51,12 +51,14 @@ struct CongestionOptions {
   std::uint64_t max_window = 64u << 20;
 };
 
-/// RFC 9002 7.2.
+/// RFC 9002 7.2 with 32 datagrams instead of 10, as QUIC is deployed.
 constexpr std::uint64_t initial_window(std::uint32_t datagram_bytes) {
+  constexpr std::uint64_t kPackets = 32;
+  constexpr std::uint64_t kMost = kPackets * 1472;
   const std::uint64_t two = 2 * std::uint64_t{datagram_bytes};
-  const std::uint64_t ten = 10 * std::uint64_t{datagram_bytes};
-  const std::uint64_t most = two > 14720 ? two : 14720;
-  return ten < most ? ten : most;
+  const std::uint64_t all = kPackets * datagram_bytes;
+  const std::uint64_t most = two > kMost ? two : kMost;
+  return all < most ? all : most;
 }
 
 /// CUBIC (RFC 9438) with HyStart++ (RFC 9406).

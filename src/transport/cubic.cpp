@@ -33,15 +33,60 @@ void Cubic::on_ack(const AckSample& sample) {
   }
 }
 
+// By how much the window grows for these bytes: by as many, which doubles it in a round trip. By more on long round
+// trips, as long as they show no queue (after SUSS, SIGCOMM 2024): up to what the first burst has told at once. If it
+// has told nothing: later rounds leave at twice window / RTT, without a queue the path takes twice the window, so four
+// times are tried. HyStart++ looks at the first packets of a round and is too late for what grows so fast: once
+// hurried, a queue of an eighth of the round trip slows it down at once. After a loss the path is known, and the larger
+// the window, the more is lost if it was too much.
+std::uint64_t Cubic::slow_start_growth(const AckSample& sample) {
+  if (hystart_.phase() == HyStart::Phase::kConservative)
+    return sample.acked_bytes / HyStart::kConservativeGrowthDivisor;
+  if (sample.rtt_sample == 0ns || threshold_ != UINT64_MAX) return sample.acked_bytes;
+  least_rtt_ = std::min(least_rtt_, sample.rtt_sample);
+  const Duration queue = sample.rtt_sample - least_rtt_;
+  queued_samples_ = queue > least_rtt_ / 8 ? queued_samples_ + 1 : 0;
+  if (hurried_ && queued_samples_ >= kQueuedSamples) return sample.acked_bytes / HyStart::kConservativeGrowthDivisor;
+  const bool first_told = judge_burst(sample);
+  if (window_ >= kMostHurried || least_rtt_ < kLongRound || !burst_over_) return sample.acked_bytes;
+  if (told_ != 0 && window_ + sample.acked_bytes >= told_) return sample.acked_bytes;
+  if (!first_told && queue > least_rtt_ / 16) return sample.acked_bytes;
+  hurried_ = true;
+  if (first_told) return told_ - window_;
+  return 3 * sample.acked_bytes;
+}
+
+// The first packets leave as one burst (pacer.hpp). How far it is spread when it has arrived tells what the path takes
+// in a round trip: half of that may be hurried to. True when it has just been told; a burst that was too short tells
+// nothing.
+bool Cubic::judge_burst(const AckSample& sample) {
+  if (burst_over_) return false;
+  if (burst_first_rtt_ == 0ns) {
+    burst_sent_at_ = sample.largest_sent_at;
+    burst_first_rtt_ = burst_last_rtt_ = sample.rtt_sample;
+    return false;
+  }
+  if (sample.largest_sent_at <= burst_sent_at_ + kBurstSpan) {
+    burst_bytes_ += sample.acked_bytes;
+    burst_last_rtt_ = std::max(burst_last_rtt_, sample.rtt_sample);
+    return false;
+  }
+  burst_over_ = true;
+  if (burst_bytes_ < std::uint64_t{kBurstPackets} * options_.datagram_bytes) return false;
+  const double rounds = static_cast<double>(least_rtt_.count()) /
+                        static_cast<double>(std::max<Duration>(burst_last_rtt_ - burst_first_rtt_, 1us).count());
+  const double most = 16.0 * static_cast<double>(initial_window(options_.datagram_bytes));
+  told_ = static_cast<std::uint64_t>(std::min(static_cast<double>(burst_bytes_) * rounds / 2, most));
+  return true;
+}
+
 void Cubic::slow_start(const AckSample& sample) {
   hystart_.on_ack(sample.largest_acked, sample.next_packet, sample.rtt_sample);
-  std::uint64_t growth = sample.acked_bytes;  // no limit L: we pace (RFC 9406 4.2)
-  if (hystart_.phase() == HyStart::Phase::kConservative) growth /= HyStart::kConservativeGrowthDivisor;
   if (hystart_.phase() == HyStart::Phase::kDone) {
     threshold_ = window_;
     return;
   }
-  window_ = bounded(static_cast<double>(window_ + growth));
+  window_ = bounded(static_cast<double>(window_ + slow_start_growth(sample)));  // no limit L: we pace (RFC 9406 4.2)
 }
 
 void Cubic::congestion_avoidance(const AckSample& sample) {
@@ -122,7 +167,9 @@ void Cubic::on_spurious_congestion() {
 }
 
 void Cubic::set_datagram_bytes(std::uint32_t bytes) {
+  const bool fresh = window_ == initial_window(options_.datagram_bytes) && threshold_ == UINT64_MAX;
   options_.datagram_bytes = bytes;
+  if (fresh) window_ = initial_window(bytes);  // RFC 9002 7.2
   window_ = bounded(static_cast<double>(window_));
 }
 

@@ -12,6 +12,12 @@ class Cubic final : public CongestionController {
   static constexpr double kBeta = 0.7;                                   ///< multiplicative decrease (4.6)
   static constexpr double kAlpha = 3.0 * (1.0 - kBeta) / (1.0 + kBeta);  ///< Reno-friendly growth (4.3)
 
+  static constexpr Duration kLongRound = 25ms;             ///< slow start hurries only from here on
+  static constexpr std::uint64_t kMostHurried = 1u << 20;  ///< and below this window
+  static constexpr Duration kBurstSpan = 2ms;              ///< what was sent in it was sent at once
+  static constexpr std::uint32_t kBurstPackets = 8;        ///< fewer tell nothing
+  static constexpr int kQueuedSamples = 8;  ///< in a row: one may be late for other reasons (RFC 9406 N_RTT_SAMPLE)
+
   explicit Cubic(const CongestionOptions& options);
 
   void on_ack(const AckSample& sample) override;
@@ -39,6 +45,8 @@ class Cubic final : public CongestionController {
     bool valid = false;
   };
 
+  std::uint64_t slow_start_growth(const AckSample& sample);
+  bool judge_burst(const AckSample& sample);
   void slow_start(const AckSample& sample);
   void congestion_avoidance(const AckSample& sample);
   std::uint64_t bounded(double window) const;
@@ -55,6 +63,15 @@ class Cubic final : public CongestionController {
   Instant epoch_start_ = Instant::never();
   Instant recovery_start_ = Instant::from_ns(INT64_MIN);  ///< packets sent before it belong to the last event
   Instant last_ack_;
+  Duration least_rtt_ = Duration::max();
+  Instant burst_sent_at_;
+  Duration burst_first_rtt_{};
+  Duration burst_last_rtt_{};
+  std::uint64_t burst_bytes_ = 0;  ///< acknowledged after its first packets
+  bool burst_over_ = false;
+  std::uint64_t told_ = 0;  ///< the window that the burst has told, 0: none
+  bool hurried_ = false;    ///< it grew faster than slow start does
+  int queued_samples_ = 0;  ///< in a row
   Saved saved_;
 };
 

@@ -12,12 +12,14 @@ namespace peernet::transport {
 
 /// A token bucket filled at window / RTT times a factor. The quantum is 1 ms of that rate (at least kMinPackets);
 /// unused tokens are kept for at most 2 ms of rate. Not paced at all where the RTT is under 1 ms or one quantum covers
-/// the window.
+/// the window; nor are the first kFirstBurst packets (an initial window may leave at once, RFC 9002 7.7): how far they
+/// are spread when they arrive tells slow start whether it may hurry.
 class Pacer {
  public:
   static constexpr Duration kQuantum = 1ms;
   static constexpr Duration kCatchUp = 2ms;
   static constexpr std::uint32_t kMinPackets = 4;
+  static constexpr std::uint32_t kFirstBurst = 16;
 
   struct Path {
     std::uint64_t window = 0;
@@ -32,13 +34,14 @@ class Pacer {
   /// whole.
   std::uint64_t allowed(Instant now, const Path& path) const {
     if (!paced(path)) return UINT64_MAX;
+    if (in_first_burst(path)) return std::uint64_t{kFirstBurst} * path.datagram_bytes - sent_;
     const double tokens = tokens_at(now, path);
     return tokens + 0.5 >= release_level(path) ? static_cast<std::uint64_t>(std::max(tokens, 1.0)) : 0;
   }
 
   /// When allowed() stops being 0.
   Instant next(Instant now, const Path& path) const {
-    if (!paced(path)) return now;
+    if (!paced(path) || in_first_burst(path)) return now;
     const double missing = release_level(path) - tokens_at(now, path);
     if (missing <= 0.5) return now;
     return now + Duration(static_cast<std::int64_t>(missing / rate(path) * 1e9) + 1);
@@ -54,6 +57,7 @@ class Pacer {
     }
     updated_ = now;
     started_ = true;
+    sent_ += bytes;
   }
 
   /// Bytes per second at which the bucket fills: 2x in slow start, so that the window can double in a round trip.
@@ -69,6 +73,12 @@ class Pacer {
  private:
   static double release_level(const Path& path) { return static_cast<double>(quantum(path)); }
 
+  // What is left of it is worth a quantum at least; the small packets of a session's beginning do not use it up.
+  bool in_first_burst(const Path& path) const {
+    return path.slow_start &&
+           sent_ + std::uint64_t{kMinPackets} * path.datagram_bytes <= std::uint64_t{kFirstBurst} * path.datagram_bytes;
+  }
+
   double tokens_at(Instant now, const Path& path) const {
     const double most = std::max(rate(path) * std::chrono::duration<double>(kCatchUp).count(), release_level(path));
     if (!started_) return most;
@@ -78,6 +88,7 @@ class Pacer {
 
   double tokens_ = 0;
   Instant updated_;
+  std::uint64_t sent_ = 0;
   bool started_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
 #include "transport/cubic.hpp"
 #include "transport/pacer.hpp"
@@ -29,10 +30,89 @@ TEST(Cubic, SlowStartDoublesPerRoundTripUpToTheBound) {
   Cubic cubic({kDatagram, 1U << 20});
   EXPECT_EQ(cubic.window(), initial_window(kDatagram));
   const std::uint64_t before = cubic.window();
-  cubic.on_ack(sample(kStart, before, 50ms));
+  cubic.on_ack(sample(kStart, before, 20ms));
   EXPECT_EQ(cubic.window(), 2 * before);
-  for (int i = 0; i != 20; ++i) cubic.on_ack(sample(kStart, cubic.window(), 50ms));
+  for (int i = 0; i != 20; ++i) cubic.on_ack(sample(kStart, cubic.window(), 20ms));
   EXPECT_EQ(cubic.window(), 1U << 20);
+}
+
+// Sixteen packets that left at once on a path of 200 ms and are spread by that much when they arrive.
+void burst(Cubic& cubic, Duration spread) {
+  for (int i = 0; i != 16; ++i) {
+    const Duration rtt = 200ms + spread * i / 15;
+    cubic.on_ack(sample(kStart + rtt, kDatagram, rtt));
+  }
+}
+
+TEST(Cubic, OnLongRoundTripsTheFirstBurstTellsHalfOfWhatThePathTakes) {
+  const std::uint64_t first = initial_window(kDatagram);
+  for (const auto& [spread, datagrams] :
+       {std::pair{1ms, 16 * 32}, std::pair{4ms, 15 * 25}, std::pair{15ms, 15 * 200 / 30}, std::pair{40ms, 32 + 17},
+        std::pair{100ms, 32 + 17}}) {
+    Cubic cubic({kDatagram, 64U << 20});
+    burst(cubic, spread);
+    EXPECT_EQ(cubic.window(), first + 16 * kDatagram) << "it is not over yet";
+    cubic.on_ack(sample(kStart + 230ms, kDatagram, 220ms));
+    EXPECT_EQ(cubic.window(), static_cast<std::uint64_t>(datagrams) * kDatagram) << spread.count();
+  }
+}
+
+TEST(Cubic, WhatTheFirstBurstHasToldIsNotHurriedBeyond) {
+  Cubic cubic({kDatagram, 64U << 20});
+  burst(cubic, 15ms);
+  cubic.on_ack(sample(kStart + 230ms, kDatagram, 220ms));
+  const std::uint64_t told = cubic.window();
+  cubic.on_ack(sample(kStart + 400ms, told, 200ms));
+  EXPECT_EQ(cubic.window(), 2 * told);
+}
+
+TEST(Cubic, WithoutABurstSlowStartGrowsFourfoldUpToABoundWhileThereIsNoQueue) {
+  Cubic cubic({kDatagram, 64U << 20});
+  const std::uint64_t first = cubic.window();
+  for (int i = 0; i != 8; ++i) cubic.on_ack(sample(kStart + 200ms, kDatagram, 200ms));  // too few to tell
+  cubic.on_ack(sample(kStart + 230ms, kDatagram, 220ms));
+  EXPECT_EQ(cubic.window(), first + 9 * kDatagram);
+  cubic.on_ack(sample(kStart + 400ms, 10 * kDatagram, 212ms));
+  EXPECT_EQ(cubic.window(), first + 39 * kDatagram);
+  cubic.on_ack(sample(kStart + 400ms, kDatagram, 213ms));  // a queue
+  EXPECT_EQ(cubic.window(), first + 40 * kDatagram);
+  while (cubic.window() < Cubic::kMostHurried) cubic.on_ack(sample(kStart + 600ms, kDatagram, 200ms));
+  const std::uint64_t before = cubic.window();
+  cubic.on_ack(sample(kStart + 800ms, before, 200ms));
+  EXPECT_EQ(cubic.window(), 2 * before);
+}
+
+TEST(Cubic, OnceHurriedAQueueSlowsItDownWithinTheRound) {
+  Cubic cubic({kDatagram, 64U << 20});
+  burst(cubic, 4ms);
+  cubic.on_ack(sample(kStart + 230ms, kDatagram, 220ms));
+  for (int i = 0; i != Cubic::kQueuedSamples; ++i) cubic.on_ack(sample(kStart + 300ms, kDatagram, 230ms));
+  const std::uint64_t before = cubic.window();
+  cubic.on_ack(sample(kStart + 300ms, 40 * kDatagram, 230ms));
+  EXPECT_EQ(cubic.window(), before + 10 * kDatagram);
+  cubic.on_ack(sample(kStart + 300ms, 40 * kDatagram, 220ms));
+  EXPECT_EQ(cubic.window(), before + 50 * kDatagram);
+}
+
+TEST(Cubic, AfterALossNothingIsHurried) {
+  Cubic cubic({kDatagram, 64U << 20});
+  for (int i = 0; i != 3; ++i) cubic.on_ack(sample(kStart, cubic.window(), 200ms));
+  cubic.on_congestion({kStart + 1ms, kStart, false});
+  cubic.on_persistent_congestion();  // slow start up to the threshold
+  const std::uint64_t least = cubic.window();
+  ASSERT_TRUE(cubic.in_slow_start());
+  cubic.on_ack(sample(kStart + 1s, least, 200ms));
+  EXPECT_EQ(cubic.window(), 2 * least);
+}
+
+TEST(Cubic, TheFirstWindowIsOfThePathsDatagrams) {
+  Cubic cubic({kDatagram, 64U << 20});
+  cubic.set_datagram_bytes(1472);
+  EXPECT_EQ(cubic.window(), initial_window(1472));
+  cubic.on_ack(sample(kStart, 1472, 20ms));
+  const std::uint64_t grown = cubic.window();
+  cubic.set_datagram_bytes(9000);
+  EXPECT_EQ(cubic.window(), grown);
 }
 
 TEST(Cubic, AnUnusedWindowDoesNotGrow) {
@@ -126,6 +206,18 @@ TEST(Pacer, ShortRoundTripsAndSmallWindowsAreNotPaced) {
   EXPECT_FALSE(Pacer::paced({.window = 4U << 20, .smoothed_rtt = 500us, .datagram_bytes = 1472}));
   EXPECT_FALSE(Pacer::paced({.window = 4 * 1472, .smoothed_rtt = 100ms, .datagram_bytes = 1472}));
   EXPECT_TRUE(Pacer::paced({.window = 4U << 20, .smoothed_rtt = 20ms, .datagram_bytes = 1472}));
+}
+
+TEST(Pacer, TheFirstPacketsLeaveAtOnceAndTheRestOfTheWindowDoesNot) {
+  const Pacer::Path path{.window = 47104, .smoothed_rtt = 200ms, .datagram_bytes = 1472, .slow_start = true};
+  Pacer pacer;
+  pacer.on_sent(kStart, path, 600);  // small ones before
+  const std::uint64_t burst = pacer.allowed(kStart + 1s, path);
+  EXPECT_EQ(burst, std::uint64_t{Pacer::kFirstBurst} * 1472 - 600);
+  EXPECT_EQ(pacer.next(kStart + 1s, path), kStart + 1s);
+  pacer.on_sent(kStart + 1s, path, burst);
+  EXPECT_EQ(pacer.allowed(kStart + 1s, path), 0u);
+  EXPECT_GT(pacer.next(kStart + 1s, path), kStart + 1s);
 }
 
 TEST(Pacer, OverTimeTheRateIsOneAndAQuarterWindowsPerRoundTrip) {

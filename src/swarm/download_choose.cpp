@@ -12,6 +12,7 @@ namespace {
 // Requests are cut at multiples of this, so that pieces of one chunk stay few and disk reads at the source are aligned.
 constexpr std::uint32_t kPieceBytes = 16 * 1024;
 constexpr Duration kNear = 2ms;
+constexpr Duration kFar = 25ms;  // slow start takes its time there: transport/cubic.hpp
 
 // What may be asked of all sources together whose rate is not known, and of one of them; each doubles as it delivers.
 constexpr std::uint64_t kFirstWindows = 1u << 20;
@@ -24,6 +25,7 @@ constexpr std::uint32_t kExploreBytes = 64 * 1024;
 
 // With less than this to be begun, a source that would bring its part later than the others bring everything waits.
 constexpr std::uint64_t kEndBytes = 64u << 20;
+constexpr std::uint64_t kEndPieceBytes = 64 * 1024;
 constexpr double kEndSlack = 0.010;  // seconds
 
 // A request is overdue after so many times the expected time, within these bounds.
@@ -50,18 +52,24 @@ double seconds(Duration d) {
 // the others.
 std::uint64_t Download::window_bytes(const SourceScore& score) const {
   if (!near(score)) {
-    // Of a crowd each has little to give at first, and one who is asked for much by everybody keeps all waiting.
+    // Of a crowd each has little to give at first, and one who is asked for much by everybody keeps all waiting. A far
+    // one's slow start brings more of it in a round trip than can be asked for in two: it has its own bound.
     const std::uint64_t part = std::max(kFirstWindows / std::max<std::size_t>(source_count_, 1), kLeastFirstWindow);
-    const std::uint64_t first = score.measured() ? UINT64_MAX : std::max(part, 2 * score.delivered());
+    const bool known = score.measured() || (score.delivered() > 0 && score.min_rtt() >= kFar);
+    const std::uint64_t first = known ? UINT64_MAX : std::max(part, 2 * score.delivered());
     return std::min({score.window(), options_.max_outstanding_bytes, first});
   }
   const std::uint64_t even = std::max(options_.socket_bytes / source_count_, SourceScore::kFirstWindow);
   return std::min({score.window(), options_.socket_bytes, score.measured() ? UINT64_MAX : even});
 }
 
-// A quarter of what may be outstanding, so that credit returns in quarters of the window and never all at once.
+// A quarter of what may be outstanding, so that credit returns in quarters of the window and never all at once. Near
+// the end less: a far source that is asked for a piece less than it could bring in time is idle for as long.
 std::uint32_t Download::request_bytes(const Source& source) const {
-  const std::uint64_t piece = std::max<std::uint64_t>(window_bytes(source.score) / 4, kPieceBytes);
+  const std::uint64_t quarter = window_bytes(source.score) / 4;
+  const std::uint64_t part =
+      open_bytes_ > kEndBytes ? quarter : std::max(quarter / 4, std::min(quarter, kEndPieceBytes));
+  const std::uint64_t piece = std::max<std::uint64_t>(part, kPieceBytes);
   return static_cast<std::uint32_t>(piece / kPieceBytes * kPieceBytes);
 }
 
@@ -75,11 +83,15 @@ bool Download::may_have_more(Instant now, const Source& source) const {
   return source.used && !source.score.suspended(now) && !idle(now, source) && source.requests < quota;
 }
 
-// Until it is measured a source is thought to be as quick as the quickest known: its first range will tell.
+// Until it is measured a source is thought to be as quick as the quickest known: its first range will tell. What is
+// outstanding comes while the request is on its way: the round trip counts only as far as that is not enough to fill
+// it. The least one: what the smoothed one holds beyond it is the queue of what is outstanding.
 double Download::expected_seconds(const Source& source, std::uint32_t length) const {
-  const double queued = static_cast<double>(source.score.outstanding() + length);
-  const double transfer = source.score.rate() > 0 ? queued / source.score.rate() : 0;
-  return seconds(source.score.rtt()) + transfer;
+  const SourceScore& score = source.score;
+  const double round_trip = seconds(score.min_rtt());
+  if (score.rate() == 0) return round_trip;
+  return std::max(round_trip, static_cast<double>(score.outstanding()) / score.rate()) +
+         static_cast<double>(length) / score.rate();
 }
 
 // Near the end a far or slow source would be the last to deliver: better that a quicker one, whose window is full at
@@ -96,12 +108,13 @@ bool Download::others_finish_first(Instant now, const Source& source, double exp
     if (other.score.suspended(now) || idle(now, other)) continue;
     rate += other.score.rate();
     left += other.score.outstanding();
-    soonest = std::min(soonest, seconds(other.score.rtt()));
+    soonest = std::min(soonest, seconds(other.score.min_rtt()));
   }
   return rate > 0 && expected > soonest + static_cast<double>(left) / rate + kEndSlack;
 }
 
-// polite: far sources keep to their share, and late ones stay away from the end.
+// polite: far sources keep to their share, and late ones stay away from the end. What a far one needs to be measured at
+// all is little, and a round trip that its sender's slow start loses is not made up for.
 std::optional<SourceIndex> Download::pick_source(Instant now, bool polite, std::uint64_t tried) const {
   std::uint64_t near_outstanding = 0;
   for (const Source& s : sources_)
@@ -114,7 +127,8 @@ std::optional<SourceIndex> Download::pick_source(Instant now, bool polite, std::
     if (near(s.score) && near_outstanding >= options_.socket_bytes) continue;
     const std::uint64_t window = window_bytes(s.score);
     if (s.score.outstanding() >= window) continue;
-    if (polite && s.share < 1 && s.score.delivered() > 0) {
+    const bool known = s.score.measured() || (s.score.delivered() > 0 && s.score.min_rtt() < kFar);
+    if (polite && s.share < 1 && known) {
       const auto part = static_cast<std::uint64_t>(s.share * static_cast<double>(window));
       if (s.score.outstanding() + request_bytes(s) > part) continue;
     }

@@ -103,16 +103,15 @@ class SourceScore {
   /// A whole sample was taken: rate() is more than a first guess.
   bool measured() const { return sampled_; }
 
-  /// What may be outstanding, without regard to buffers and sockets: about rate x (2 RTT + 20 ms). Twice the round trip
-  /// so that a congestion window may double in one, 20 ms for the source's disk and the scheduling of both hosts. The
-  /// least round trip counts: the smoothed one holds the queue that this very window fills, and would let it run away.
+  /// What may be outstanding, without regard to buffers and sockets: about rate x (1.5 RTT + 20 ms). Half as much again
+  /// as the round trip so that a congestion window may grow, and yet no more than a router's queue of one round trip
+  /// takes; 20 ms for the source's disk and the scheduling of both hosts. The least round trip counts: the smoothed one
+  /// holds the queue that this very window fills, and would let it run away.
   std::uint64_t window() const {
     if (delivered_ == 0) return kFirstWindow;
-    // Not measured well yet: doubles a round trip, as a sender's slow start does.
-    const std::uint64_t start = sampled_ ? 0 : std::clamp<std::uint64_t>(2 * delivered_, kFirstWindow, kStartWindow);
-    const double seconds = static_cast<double>((2 * min_rtt_ + kWindowSlack).count()) * 1e-9;
+    const double seconds = static_cast<double>((3 * min_rtt_ / 2 + kWindowSlack).count()) * 1e-9;
     const auto least = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(rate_ * 0.064), kLeastWindow, kFirstWindow);
-    return std::max({start, least, static_cast<std::uint64_t>(rate_ * seconds)});
+    return std::max({start_window(), least, static_cast<std::uint64_t>(rate_ * seconds)});
   }
 
   /// Whether it ran low on requests since the last look: then it delivered what it was asked for, not what it can.
@@ -137,6 +136,19 @@ class SourceScore {
 
   static double per_second(std::uint64_t bytes, Duration span) {
     return static_cast<double>(bytes) / (static_cast<double>(span.count()) * 1e-9);
+  }
+
+  // While its sender is in slow start, which on far paths grows up to 16 times in the first round trip and four times
+  // in the next ones (transport/cubic.hpp). What was delivered is seen at once; a sample is up to one round trip old
+  // and the request one early, so it only bounds the window. On near paths a sample spans many rounds: the first ends
+  // the start. So does some data: a source that is asked for little beside others may never show that it is past its
+  // slow start.
+  std::uint64_t start_window() const {
+    if (sampled_ && (!starting_ || delivered_ >= 2 * kStartWindow || min_rtt_ < kRateWindow / 2)) return 0;
+    const std::uint64_t grown = std::clamp<std::uint64_t>(16 * delivered_, kFirstWindow, kStartWindow);
+    if (!sampled_) return grown;
+    const double two_rounds = rate_ * 32 * static_cast<double>(min_rtt_.count()) * 1e-9;
+    return std::min(grown, std::max(static_cast<std::uint64_t>(two_rounds), kFirstWindow));
   }
 
   // From one batch of packets to another: packets of one batch have one time, so that a batch counts whole or not.

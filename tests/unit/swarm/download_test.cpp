@@ -163,6 +163,21 @@ TEST(Download, OfACrowdEachIsAskedForLittleBeforeItHasDelivered) {
   for (const auto& [source, bytes] : asked) EXPECT_LE(bytes, 32u * 1024);
 }
 
+TEST(Download, AFarSourceThatHasDeliveredIsAskedForAllThatItsSlowStartMayBring) {
+  Download d = running(8);
+  for (int i = 0; i < 4; ++i) d.set_round_trip(full_source(d, at(0s)), 200ms, 200ms);
+  std::map<SourceIndex, std::uint64_t> asked;
+  std::vector<RequestPlan> plans;
+  while (const auto plan = d.next_request(at(0s))) {
+    asked[plan->source] += plan->length;
+    plans.push_back(*plan);
+  }
+  EXPECT_LE(asked[plans[0].source], 256u * 1024);
+  ASSERT_EQ(d.on_data(at(400ms), plans[0].source, plans[0].id, plans[0].offset, 44'000), std::nullopt);
+  while (const auto plan = d.next_request(at(400ms))) asked[plan->source] += plan->length;
+  EXPECT_GE(asked[plans[0].source], 640u * 1024);
+}
+
 TEST(Download, ASourceThatHasNotDeliveredHoldsOneRange) {
   Download d = running(8);
   full_source(d, at(0s));

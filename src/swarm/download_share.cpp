@@ -34,8 +34,10 @@ constexpr double kFirstShare = 0.2;
 constexpr double kGrowth = 1.5;
 constexpr double kGrowthAfterCut = 1.05;
 
+// The least round trips that were seen hold the wakings of busy hosts and, where this host's link is full, what was
+// queued when the session began: 1.8 and 2.2 ms were measured on a path of 1, beside 5.3 and 6.2 on one of 5.
 bool clearly_nearer(const SourceScore& a, const SourceScore& b) {
-  return 2 * a.min_rtt() + 2ms < b.min_rtt();
+  return a.min_rtt() + a.min_rtt() / 4 + 2ms < b.min_rtt();
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ constexpr Duration kStep = 1ms;
 struct Link {
   double rate = 6.25e6;  // bytes per second
   Duration rtt = 1ms;
+  Duration measured_above = 0ns;  // the least round trip that was seen is so much longer
   Instant dead_from = Instant::never();
 };
 
@@ -29,7 +30,7 @@ class Model {
     for (std::size_t i = 0; i < links_.size(); ++i) {
       const SourceIndex s = *download_.add_source(now_);
       download_.on_have_all(s);
-      download_.set_round_trip(s, links_[i].rtt, links_[i].rtt);
+      set_round_trip(i, 0ns);
     }
   }
 
@@ -128,8 +129,12 @@ class Model {
     if (queue_.empty()) receiver_credit_ = 0;
     const auto waiting =
         Duration(static_cast<std::int64_t>(static_cast<double>(queue_.size()) * 1400 / receiver_rate_ * 1e9));
-    for (std::size_t i = 0; i < links_.size(); ++i)
-      download_.set_round_trip(SourceIndex(static_cast<std::uint16_t>(i)), links_[i].rtt + waiting, links_[i].rtt);
+    for (std::size_t i = 0; i < links_.size(); ++i) set_round_trip(i, waiting);
+  }
+
+  void set_round_trip(std::size_t i, Duration waiting) {
+    const Duration least = links_[i].rtt + links_[i].measured_above;
+    download_.set_round_trip(SourceIndex(static_cast<std::uint16_t>(i)), least + waiting, least);
   }
 
   void deliver(const Packet& packet) {
@@ -186,6 +191,24 @@ TEST(DownloadModel, AReceiverThatIsTheBottleneckTakesMostFromTheNearestSource) {
   EXPECT_GT(static_cast<double>(model.bytes_of(0)), 0.6 * 200 * kChunk);
   EXPECT_LT(model.seconds(), 1.1 * 200 * kChunk / 6.25e6);
   for (std::size_t i = 1; i < 4; ++i) EXPECT_GT(model.bytes_of(i), 0u) << "never tried";
+}
+
+TEST(DownloadModel, ABusyHostsRoundTripsStillTellTheNearestSource) {
+  std::vector<Link> links = kFourPaths;
+  links[0].measured_above = links[1].measured_above = 1200us;
+  links[2].measured_above = 14ms;  // its session began when the queue was full
+  links[3].measured_above = 30ms;
+  Model model(links, 200, 6.25e6);
+  ASSERT_TRUE(model.run(120s));
+  EXPECT_GT(static_cast<double>(model.bytes_of(0)), 0.75 * 200 * kChunk);
+}
+
+TEST(DownloadModel, FartherSourcesGiveAllTheyCanOnceTheNearestIsGone) {
+  std::vector<Link> links = kFourPaths;
+  links[0].dead_from = Instant::from_ns(8'000'000'000);
+  Model model(links, 200, 6.25e6);
+  ASSERT_TRUE(model.run(120s));
+  EXPECT_LT(model.seconds(), 1.15 * 200 * kChunk / 6.25e6);
 }
 
 TEST(DownloadModel, ADeadSourceCostsAtMostTwoSeconds) {

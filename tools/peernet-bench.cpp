@@ -14,6 +14,7 @@
 #include "bench/page_mode.hpp"
 #include "bench/rivals.hpp"
 #include "bench/speedup.hpp"
+#include "bench/tracker_mode.hpp"
 #include "cli/arguments.hpp"
 #include "tracker_load/jobs.hpp"
 
@@ -32,7 +33,8 @@ constexpr std::array kModes{
     Mode{"crowd", bench::run_crowd, "one source to several receivers at once, with HTTP beside it"},
     Mode{"rivals", bench::run_rivals, "the same transfer by peernet and by other programs"},
     Mode{"engines", bench::run_engines, "what each technique of peernet is worth, one changed at a time"},
-    Mode{"tracker-load", tracker_load::run, "load for a UDP tracker, and a check of all that it answers"},
+    Mode{"tracker", bench::run_tracker, "what the tracker answers for a second of CPU time, and how fast"},
+    Mode{"tracker-load", tracker_load::run, "load for any UDP tracker, and a check of all that it answers"},
     Mode{"diff", bench::run_diff, "compares two results of the same mode, BASE.json NEW.json, written with --json"},
     Mode{"page", bench::run_page, "an HTML page with charts, of a result written with --json"},
 };

@@ -7,6 +7,7 @@ import random
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -250,6 +251,48 @@ class Words(LoadTest):
         self.assertEqual(len(set(lines)), 50)
         self.assertEqual(lines[:5], run('tracker-load', '--print-hashes', '--swarms', '5').stdout.split())
         self.assertNotIn(lines[0], run('tracker-load', '--print-hashes', '--swarms', '50', '--seed', '2').stdout)
+
+
+class Mode(LoadTest):
+    """peernet-bench tracker, which starts a tracker and this load."""
+
+    def mode(self, *words):
+        return run('tracker', '--tracker', TRACKER, '--runs', '2', '--duration', '0.2', '--peers', '640', '--swarms', '100', *words)
+
+    def test_a_result_has_the_figures_of_each_case(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'result.json')
+            done = self.mode('--rate', '500', '--json', path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(path, encoding='utf-8') as file:
+                result = json.load(file)
+        figures = {figure['id']: figure for figure in result['figures']}
+        for case in ('announces', 'announces-at-rate', 'node-announces', 'heartbeats'):
+            for name in ('per_second', 'per_cpu_second', 'p50', 'p99', 'longest', 'memory'):
+                self.assertGreater(figures[f'{case}.{name}']['median'], 0)
+                self.assertEqual(figures[f'{case}.{name}']['count'], 2)
+            self.assertIn(next(row['label'] for row in result['rows'] if row['id'] == case), done.stdout)
+            self.assertLessEqual(figures[f'{case}.p50']['median'], figures[f'{case}.longest']['median'])
+        self.assertGreater(figures['heartbeats.contents_per_cpu_second']['median'], 10 * figures['heartbeats.per_cpu_second']['median'])
+        self.assertEqual((result['mode'], result['settings']['peers']), ('tracker', 640))
+        self.assertTrue(result['versions']['peernet-tracker'])
+
+    def test_only_the_cases_that_are_asked_for(self):
+        done = self.mode('--cases', 'heartbeats', '-q')
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.assertNotIn('announces', done.stdout)
+
+    def test_a_tracker_that_is_none(self):
+        for program, reason in (('/bin/false', 'does not serve'), ('/bin/none', 'is no program')):
+            done = self.mode('--tracker', program, '-q')
+            self.assertEqual((done.returncode, done.stdout), (1, ''))
+            self.assertRegex(done.stderr, f'^peernet-bench tracker: [^\n]*{reason}[^\n]*\n$')
+
+    def test_words_that_make_no_sense(self):
+        for words in (['--cases', 'x'], ['--peers', '64'], ['--rate', '0'], ['--target', 'x'], ['x']):
+            done = self.mode(*words)
+            self.assertEqual((done.returncode, done.stdout), (2, ''))
+            self.assertRegex(done.stderr, r'^peernet-bench tracker: [^\n]+\n$')
 
 
 class Ours(LoadTest):

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -44,25 +42,11 @@ std::vector<std::string> with_sync(const std::vector<std::string>& words, const 
   return out;
 }
 
-// Until a line has come from `process`; false if none came.
-bool first_line(const Process& process, std::chrono::nanoseconds patience) {
-  const auto deadline = Clock::now() + patience;
-  std::array<char, 4096> block{};
-  while (!interrupted() && Clock::now() < deadline) {
-    pollfd readable{process.output(), POLLIN, 0};
-    if (::poll(&readable, 1, 250) <= 0) continue;
-    const ssize_t count = ::read(process.output(), block.data(), block.size());
-    if (count <= 0) return false;
-    if (std::find(block.begin(), block.begin() + count, '\n') != block.begin() + count) return true;
-  }
-  return false;
-}
-
 Outcome<End> timed(const Contestant& who, const Command& command, std::chrono::nanoseconds patience) {
   auto receiver = Process::start(command);
   if (!receiver) return std::unexpected(receiver.error());
   if (!who.until_line) return receiver->wait(patience);
-  const bool said = first_line(*receiver, patience);
+  const bool said = receiver->read_line(patience).has_value();
   const double wall = seconds_between(receiver->started(), Clock::now());
   if (!said) {
     const End end = receiver->stop();

@@ -180,27 +180,35 @@ bool same_bytes(const std::string& one, const std::string& other) {
 }
 
 void add_common(ModeParser& parser, CommonOptions& into) {
+  add_outputs(parser, into);
   parser.bytes("--size", into.size);
-  parser.number("--runs", into.runs, 1, 1000);
-  parser.text("--json", into.json);
-  parser.text("--html", into.html);
   parser.text("--dir", into.folder);
   parser.text("--peernet", into.peernet);
   parser.decimal("--keeper", into.keeper_gib, 0, 1024);
+}
+
+void add_outputs(ModeParser& parser, CommonOptions& into) {
+  parser.number("--runs", into.runs, 1, 1000);
+  parser.text("--json", into.json);
+  parser.text("--html", into.html);
   parser.flag("-q,--quiet", into.quiet);
 }
 
 Outcome<std::string> find_peernet(const CommonOptions& options) {
+  return find_ours("peernet", options.peernet, "--peernet");
+}
+
+Outcome<std::string> find_ours(const std::string& name, const std::string& given, const char* option) {
   std::error_code error;
-  if (!options.peernet.empty()) {
-    const std::string path = fs::absolute(options.peernet, error).string();
+  if (!given.empty()) {
+    const std::string path = fs::absolute(given, error).string();
     if (is_installed(path)) return path;
-    return std::unexpected(fmt::format("{} is no program that can be run", cli::printable(options.peernet)));
+    return std::unexpected(fmt::format("{} is no program that can be run", cli::printable(given)));
   }
-  const std::string beside = fs::read_symlink("/proc/self/exe", error).replace_filename("peernet").string();
+  const std::string beside = fs::read_symlink("/proc/self/exe", error).replace_filename(name).string();
   if (!error && is_installed(beside)) return beside;
-  if (is_installed("peernet")) return std::string("peernet");
-  return std::unexpected(std::string("there is no peernet beside this program or in PATH; --peernet names it"));
+  if (is_installed(name)) return name;
+  return std::unexpected(fmt::format("there is no {} beside this program or in PATH; {} names it", name, option));
 }
 
 int complain(const std::string& mode, const std::string& sentence, int code) {

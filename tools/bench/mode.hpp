@@ -54,9 +54,13 @@ bool same_bytes(const std::string& one, const std::string& other);
 
 class ModeParser;
 void add_common(ModeParser& parser, CommonOptions& into);
+/// Of those only runs, json, html and quiet: for modes that move no files.
+void add_outputs(ModeParser& parser, CommonOptions& into);
 
 /// The program to measure; fails if it is not there.
 Outcome<std::string> find_peernet(const CommonOptions& options);
+/// The same for another of ours: as given with `option`, else beside this program, else in PATH.
+Outcome<std::string> find_ours(const std::string& name, const std::string& given, const char* option);
 
 /// Replaces a file; complains and returns false if it cannot be written.
 bool write_file(const std::string& path, const std::string& text, const std::string& mode);

@@ -181,6 +181,32 @@ bool Process::running() {
   return pid_ > 0 && !ended_within(std::chrono::nanoseconds(0));
 }
 
+// Until `last` has come, the end, or no more patience; 0: nothing is the last.
+std::string Process::read_until(char last, std::chrono::nanoseconds patience) const {
+  const auto deadline = Clock::now() + patience;
+  std::string out;
+  std::array<char, 4096> block{};
+  while (!interrupted() && Clock::now() < deadline) {
+    pollfd readable{output_, POLLIN, 0};
+    if (::poll(&readable, 1, static_cast<int>(kSlice.count())) <= 0) continue;
+    const ssize_t count = ::read(output_, block.data(), block.size());
+    if (count <= 0) break;
+    out.append(block.data(), static_cast<std::size_t>(count));
+    if (last != 0 && out.find(last) != std::string::npos) break;
+  }
+  return out;
+}
+
+std::optional<std::string> Process::read_line(std::chrono::nanoseconds patience) const {
+  const std::string text = read_until('\n', patience);
+  const std::size_t end = text.find('\n');
+  return end == std::string::npos ? std::nullopt : std::optional(text.substr(0, end));
+}
+
+std::string Process::read_all(std::chrono::nanoseconds patience) const {
+  return read_until(0, patience);
+}
+
 double Process::cpu_seconds() const {
   double sum = 0;
   if (pid_ <= 0) return sum;
@@ -268,18 +294,9 @@ bool is_installed(const std::string& program) {
 std::string output_of(const std::vector<std::string>& words) {
   auto process = Process::start({.words = words, .capture = true});
   if (!process) return {};
-  const auto deadline = process->started() + kAnswerPatience;
-  std::string out;
-  std::array<char, 4096> block{};
   // What it started may hold its output open for longer than it lives itself.
-  while (!interrupted() && Clock::now() < deadline) {
-    pollfd readable{process->output(), POLLIN, 0};
-    if (::poll(&readable, 1, static_cast<int>(kSlice.count())) <= 0) continue;
-    const ssize_t count = ::read(process->output(), block.data(), block.size());
-    if (count <= 0) break;
-    out.append(block.data(), static_cast<std::size_t>(count));
-  }
-  const auto end = process->wait(std::chrono::seconds(2));
+  std::string out = process->read_all(kAnswerPatience);
+  const auto end = process->wait(kPatience);
   return end && end->exit_code == 0 ? out : std::string();
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,12 @@ class Process {
   Clock::time_point started() const { return started_; }
   bool running();
 
+  /// Of its standard output if Command::capture: the first line without its end; nothing if none is whole within
+  /// `patience`, before interrupted() or its end. What came behind the line is lost.
+  std::optional<std::string> read_line(std::chrono::nanoseconds patience) const;
+  /// All that comes until it is closed, interrupted() or `patience` is over.
+  std::string read_all(std::chrono::nanoseconds patience) const;
+
   /// CPU time so far of it and of its descendants, the living and those that were waited for; 0 once wait() or stop()
   /// returned.
   double cpu_seconds() const;
@@ -66,6 +73,7 @@ class Process {
   Process() = default;
   void reap(End& end);
   bool ended_within(std::chrono::nanoseconds patience) const;
+  std::string read_until(char last, std::chrono::nanoseconds patience) const;
 
   int pid_ = -1;
   int pidfd_ = -1;

@@ -12,7 +12,7 @@ import samples  # noqa: E402
 from chromium import Browser  # noqa: E402
 
 PROGRAM = os.environ.get('PEERNET_BENCH_PROGRAM', 'peernet-bench')
-CHARTS = {'speedup': 4, 'speedup-local': 4, 'crowd': 4, 'engines': 4, 'rivals': 4, 'tracker': 2}
+CHARTS = {'speedup': 4, 'speedup-local': 4, 'crowd': 4, 'engines': 4, 'rivals': 4, 'tracker': 4}
 VIEWS = [('light', 1200, False), ('dark', 1200, True), ('phone', 390, False), ('dark phone', 390, True)]
 
 # What a person would see: each text of the charts with its box, its colour and that of the card behind it.

@@ -87,8 +87,8 @@ export function spreads(width, data, {unit}) {
 }
 
 /**
- * Curves over a whole number of parties: [{name, colour, points: [{x, value, text}], above}], the values above or below
- * their points, which rise; and `ideal`, [[x, y], ...], as a dashed line.
+ * Curves over a whole number of parties: [{name, colour, points: [{x, value, text}]}], points rising in x, and `ideal`,
+ * [[x, y], ...], as a dashed line. The values of the highest of several curves stand above it, all others below.
  */
 export function curves(width, data, {unit, ideal, idealName, xName}) {
   const counts = [...new Set(data.flatMap((curve) => curve.points.map((point) => point.x)))].sort((a, b) => a - b);
@@ -100,12 +100,13 @@ export function curves(width, data, {unit, ideal, idealName, xName}) {
   const inner = width - marginLeft - marginRight, beside = Math.min(inner * 0.2, widthOf(data.flatMap((curve) => curve.points.map((point) => point.text))) / 2 + 4);
   const perUnit = (inner - 2 * beside) / (last - first || 1), spare = beside / perUnit;
   // From the last point to the first: a text that would touch the one after it is left to the table.
+  const top = (x) => Math.max(...data.flatMap((curve) => curve.points.filter((point) => point.x === x).map((point) => point.value.median)));
   const points = data.flatMap((curve) => {
     let free = Infinity;
     return [...curve.points].reverse().map((point) => {
       const half = widthOf([point.text]) / 2 + 2, shown = point.x * perUnit + half < free;
       if (shown) free = point.x * perUnit - half;
-      return {...point, colour: curve.colour, name: curve.name, above: Boolean(curve.above), text: shown ? point.text : ''};
+      return {...point, colour: curve.colour, name: curve.name, above: data.length > 1 && point.value.median === top(point.x), text: shown ? point.text : ''};
     });
   });
   const most = Math.max(...points.map((point) => point.value.max), ...ideal.map(([, y]) => y));

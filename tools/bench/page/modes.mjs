@@ -103,7 +103,6 @@ function crowd(result) {
     const first = ours.points[0], last = ours.points[ours.points.length - 1], counts = data.flatMap((curve) => curve.points.map((point) => point.x));
     const low = Math.min(...counts), high = Math.max(...counts), other = data.find((curve) => curve !== ours);
     const rival = other?.points.find((point) => point.x === last.x), base = other?.points.find((point) => point.x === first.x);
-    for (const curve of data) curve.above = curve !== ours || !other;
     charts.push({
       title: `${last.x} receivers: the last is done after ${digits(last.value.median / first.value.median)} times the time of ${first.x}` +
         (rival && base ? `, over ${other.name} ${digits(rival.value.median / base.value.median)} times` : ''),
@@ -162,12 +161,19 @@ function rivals(result) {
 const caseOf = (figure) => figure.label.includes(': ') ? figure.label.slice(0, figure.label.indexOf(': ')) : figure.label;
 const percentileOf = (figure) => /\.(?:latency_)?(p\d+|max|longest)$/.exec(figure.id)?.[1];
 
+// A chart of bars for each kind of figure that more than one case has: "case: replies a second".
+function kinds(figures, unit, note, of = '') {
+  const whatOf = (figure) => figure.label.slice(caseOf(figure).length).replace(/^: /, ''), found = figures.filter((figure) => figure.unit === unit && figure.median > 0);
+  return [...new Set(found.map(whatOf))].map((what) => ({what, data: found.filter((figure) => whatOf(figure) === what)})).filter(({data}) => data.length > 1)
+    .map(({what, data}) => {
+      const shown = data.map((figure) => ({label: caseOf(figure), part: 0, colour: kOurs, value: figure, text: say(figure.median, unit)}));
+      return {title: what.charAt(0).toUpperCase() + what.slice(1) + of, note, draw: (width) => bars(width, shown, {unit}), head: ['', what],
+              rows: shown.map((bar) => [bar.label, sayRange(bar.value, unit)])};
+    });
+}
+
 function tracker(result) {
-  const charts = [], perSecond = result.figures.filter((figure) => figure.unit === '1/s');
-  const rates = perSecond.map((figure) => ({label: figure.label, part: 0, colour: kOurs, value: figure, text: say(figure.median, '1/s')}));
-  if (rates.length > 0)
-    charts.push({title: 'What the tracker answers in a second', note: kWhiskers, wide: true, draw: (width) => bars(width, rates, {unit: '1/s'}),
-                 head: ['', 'per second'], rows: rates.map((bar) => [bar.label, sayRange(bar.value, '1/s')])});
+  const charts = kinds(result.figures, '1/s', kWhiskers);
   const late = result.figures.filter((figure) => figure.unit === 's' && percentileOf(figure) && figure.median > 0);
   const cases = [...new Set(late.map(caseOf))], names = [...new Set(late.map(percentileOf))];
   const nameOf = (name) => name === 'p50' ? 'half of all (p50)' : /^p\d/.test(name) ? `${Number(`0.${name.slice(1)}`) * 100} % (${name})` : 'longest';
@@ -181,7 +187,7 @@ function tracker(result) {
                    const found = late.find((figure) => caseOf(figure) === label && percentileOf(figure) === name);
                    return found ? sayRange(found, 's') : '';
                  })])});
-  return [...charts, ...memory(result.rows)];
+  return [...charts, ...kinds(result.figures, 'B', kWhiskers, ' of the tracker'), ...memory(result.rows)];
 }
 
 const kModes = {speedup, crowd, engines, rivals, tracker};

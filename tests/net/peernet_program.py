@@ -1,5 +1,4 @@
-"""The program under test as real processes on loopback: share() and get() of ProgramTest; nothing here waits by sleeping
-for a fixed time, everything waits for a condition with a generous deadline."""
+"""The program under test as real processes on loopback: share() and get() of ProgramTest."""
 
 import json
 import os
@@ -7,12 +6,12 @@ import random
 import re
 import select
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
+
+from child_program import Child
 
 PROGRAM = os.environ['PEERNET_PROGRAM']
 DEADLINE_S = 90
@@ -38,52 +37,16 @@ def key_of(link):
     return KEY.search(link).group(0)
 
 
-class Process:
-    """A running peernet whose output is collected as it comes."""
+class Process(Child):
+    """A running peernet."""
+
+    DEADLINE_S = DEADLINE_S
 
     def __init__(self, words, cwd, stdin=None, wrapper=(), pass_stdout=None, env=None):
-        self.words = [str(word) for word in words]
+        words = [str(word) for word in words]
         engine = ['--io', PEERNET_IO] if PEERNET_IO and '--io' not in words and words[0] in ('share', 'get', 'verify') else []
-        self.child = subprocess.Popen([*wrapper, PROGRAM, *self.words, *engine], cwd=cwd,
-                                      stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE if pass_stdout is None else pass_stdout,
-                                      stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
-        self.out, self.err = [], []
-        self.changed = threading.Condition()
-        streams = [(self.child.stderr, self.err)] + ([(self.child.stdout, self.out)] if pass_stdout is None else [])
-        self.readers = [threading.Thread(target=self.collect, args=pair, daemon=True) for pair in streams]
-        for reader in self.readers:
-            reader.start()
-        if stdin is not None:
-            self.child.stdin.write(stdin.encode())
-            self.child.stdin.close()
-
-    def collect(self, stream, into):
-        for line in stream:
-            with self.changed:
-                into.append(line.decode(errors='replace').rstrip('\n'))
-                self.changed.notify_all()
-        with self.changed:
-            self.changed.notify_all()
-
-    def until(self, condition, what):
-        """Waits until condition() holds; fails with everything that was printed when it does not."""
-        end = time.monotonic() + DEADLINE_S
-        with self.changed:
-            while not condition():
-                if time.monotonic() > end:
-                    raise AssertionError(f'{what} did not come to pass\n{self}')
-                if self.child.poll() is not None and not any(reader.is_alive() for reader in self.readers):
-                    if condition():
-                        return
-                    raise AssertionError(f'ended with {self.child.returncode} before {what}\n{self}')
-                self.changed.wait(0.2)
-
-    def line(self, text, where=None):
-        """Waits for a line that holds a text, and returns it."""
-        where = self.err if where is None else where
-        self.until(lambda: any(text in line for line in where), f'a line with {text!r}')
-        return next(line for line in where if text in line)
+        super().__init__('peernet', words, [*wrapper, PROGRAM, *words, *engine], stdin=stdin,
+                         stdout=subprocess.PIPE if pass_stdout is None else pass_stdout, cwd=cwd, env={**os.environ, **(env or {})})
 
     def events(self):
         return [json.loads(line) for line in list(self.out)]
@@ -91,33 +54,6 @@ class Process:
     def until_received(self, count):
         """get --progress json: waits until so many bytes are verified and written."""
         self.until(lambda: any(event.get('bytes_done', 0) >= count for event in self.events()), f'{count} received bytes')
-
-    def wait(self):
-        try:
-            self.child.wait(DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            raise AssertionError(f'did not end\n{self}') from None
-        for reader in self.readers:
-            reader.join(DEADLINE_S)
-        return self.child.returncode
-
-    def stop(self, number=signal.SIGTERM):
-        self.child.send_signal(number)
-        return self.wait()
-
-    def end(self):
-        if self.child.poll() is None:
-            self.child.kill()
-        self.child.wait()
-        for reader in self.readers:
-            reader.join()
-        for stream in (self.child.stdout, self.child.stderr):
-            if stream:
-                stream.close()
-
-    def __str__(self):
-        return '\n'.join([f'peernet {" ".join(self.words)}', *(f'  out: {line}' for line in self.out[-20:]), *(f'  err: {line}' for line in self.err[-20:])])
 
 
 class ProgramTest(unittest.TestCase):

@@ -1,18 +1,17 @@
-"""peernet-tracker as a real process on loopback, and a client of BEP 15 in a few lines. Nothing waits by sleeping for a fixed
-time, everything waits for a condition with a generous deadline."""
+"""peernet-tracker as a real process on loopback, and a client of BEP 15 in a few lines."""
 
 import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import struct
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
+
+from child_program import Child
 
 TRACKER = os.environ['PEERNET_TRACKER_PROGRAM']
 DEADLINE_S = 60
@@ -29,31 +28,17 @@ def until(condition, what):
     return found
 
 
-class Tracker:
+class Tracker(Child):
     """A running tracker. addresses: what it printed, as (host, port)."""
 
+    DEADLINE_S = DEADLINE_S
+
     def __init__(self, words, cwd, env=None, program=(TRACKER,), **popen):
-        self.words = [str(word) for word in words]
-        self.child = subprocess.Popen([*program, *self.words], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, env={**CLEAN, **(env or {})}, **popen)
-        self.out, self.err = [], []
-        self.readers = [threading.Thread(target=self.collect, args=pair, daemon=True)
-                        for pair in ((self.child.stdout, self.out), (self.child.stderr, self.err))]
-        for reader in self.readers:
-            reader.start()
-
-    @staticmethod
-    def collect(stream, into):
-        for line in stream:
-            into.append(line.decode(errors='replace').rstrip('\n'))
-
-    def ended(self):
-        return self.child.poll() is not None and not any(reader.is_alive() for reader in self.readers)
+        words = [str(word) for word in words]
+        super().__init__('peernet-tracker', words, [*program, *words], cwd=cwd, env={**CLEAN, **(env or {})}, **popen)
 
     def serving(self, count=1):
-        until(lambda: len(self.out) >= count or self.ended(), f'{count} listening lines\n{self}')
-        if len(self.out) < count:
-            raise AssertionError(f'ended before it served\n{self}')
+        self.until(lambda: len(self.out) >= count, f'{count} listening lines')
         return self
 
     @property
@@ -67,42 +52,9 @@ class Tracker:
         return out
 
     def said(self, text):
-        """Waits for a line on standard error that holds a text."""
-        until(lambda: any(text in line for line in self.err) or self.ended(), f'a line with {text!r}\n{self}')
-        found = [line for line in self.err if text in line]
-        if not found:
-            raise AssertionError(f'ended without saying {text!r}\n{self}')
-        return found[-1]
-
-    def send(self, number):
-        self.child.send_signal(number)
-
-    def wait(self):
-        try:
-            self.child.wait(DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            raise AssertionError(f'did not end\n{self}') from None
-        for reader in self.readers:
-            reader.join(DEADLINE_S)
-        return self.child.returncode
-
-    def stop(self, number=signal.SIGTERM):
-        self.send(number)
-        return self.wait()
-
-    def end(self):
-        if self.child.poll() is None:
-            self.child.kill()
-        self.child.wait()
-        for reader in self.readers:
-            reader.join()
-        self.child.stdout.close()
-        self.child.stderr.close()
-
-    def __str__(self):
-        return '\n'.join([f'peernet-tracker {" ".join(self.words)}', *(f'  out: {line}' for line in self.out[-20:]),
-                          *(f'  err: {line}' for line in self.err[-20:])])
+        """Waits for a line on standard error that holds a text; the last of them."""
+        self.line(text)
+        return [line for line in self.err if text in line][-1]
 
 
 class Client:

@@ -86,10 +86,11 @@ void Scratch::guard() {
 Scratch::~Scratch() {
   std::error_code ignored;
   if (!path_.empty()) fs::remove_all(path_, ignored);
-  if (leash_ >= 0) ::close(leash_);
   if (guard_ <= 0) return;
-  ::kill(guard_, SIGKILL);  // children that were forked and not replaced may hold the leash, too
+  // Before the leash goes: it would start an rm, which outlives it and this program for a moment.
+  ::kill(guard_, SIGKILL);
   while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) continue;
+  ::close(leash_);
 }
 
 namespace {

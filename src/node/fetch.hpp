@@ -18,6 +18,7 @@
 #include "node/discovery.hpp"
 #include "node/fetch_store.hpp"
 #include "node/peer.hpp"
+#include "node/running_hashes.hpp"
 #include "node/send_memory.hpp"
 #include "node/shared_content.hpp"
 #include "node/tracker_troubles.hpp"
@@ -234,6 +235,7 @@ class Fetch final : public TrackerUser {
   bool borrowed_ = false;
   std::size_t buffer_stride_ = 0;
   std::vector<std::byte> side_buffer_;  // a packet that brings old and new bytes is opened here
+  RunningHashes hashes_{kMaxAssemblies};
   std::vector<swarm::AssemblyIndex> arrived_;
   std::vector<swarm::AssemblyIndex> waiting_for_sha256_;
 

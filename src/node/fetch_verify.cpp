@@ -47,7 +47,11 @@ void Fetch::on_data(FetchSlot& slot, RequestId request, transport::DataRange ran
     Source& source = sources_[slot.source.value()];
     source.last_data = shard_->now();
     if (chunk) source.bytes += piece.size();
+    const std::uint32_t life = download_->life(target->assembly);
     const auto whole = download_->on_data(shard_->now(), slot.source, request, piece.first, piece.size());
+    // Only what counts as received: anything else will be overwritten.
+    if (chunk && download_->life(target->assembly) == life && download_->missing(target->assembly, piece).empty())
+      hashes_.on_data(target->assembly.value(), life, piece, buffer(target->assembly));
     if (whole) arrived_.push_back(*whole);
   };
   if (!target->partial) return take({range.offset, range.offset + range.length});
@@ -229,7 +233,7 @@ bool Fetch::needs_sha256(AssemblyIndex assembly) const {
 void Fetch::verify_chunk(Instant now, AssemblyIndex assembly) {
   const ChunkIndex chunk(download_->item(assembly).index);
   const MutableByteSpan bytes = buffer(assembly).first(download_->length(assembly));
-  if (crypto::xxh3_128(bytes) != *xxh3_.xxh3_of(chunk)) {
+  if (hashes_.finish(assembly.value(), download_->life(assembly), bytes) != *xxh3_.xxh3_of(chunk)) {
     bad_chunk(now, assembly);
     return;
   }

@@ -134,6 +134,10 @@ std::uint32_t Download::length(AssemblyIndex assembly) const {
   return at(assembly).length;
 }
 
+std::uint32_t Download::life(AssemblyIndex assembly) const {
+  return at(assembly).life;
+}
+
 std::optional<SourceIndex> Download::sole_source(AssemblyIndex assembly) const {
   if (at(assembly).several_sources && !mutant(Mutant::kBanHonestOnMixedChunk)) return std::nullopt;
   return at(assembly).first_source;
@@ -145,6 +149,7 @@ void Download::start_anew(Assembly& assembly) {
   assembly.asked.clear();
   assembly.received_bytes = 0;
   assembly.several_sources = false;
+  if (++assembly.life == 0) assembly.life = 1;
 }
 
 // The chunk may be begun again unless it is present by now.

@@ -55,9 +55,8 @@ struct RequestPlan {
 struct Target {
   AssemblyIndex assembly;
   std::uint32_t offset = 0;
-  std::uint32_t room =
-      0;  ///< bytes from there on that the request asks for and nobody has sent, at least the given length
-  bool partial = false;  ///< some of it is there already: not to be opened over, only missing() is new; no room
+  std::uint32_t room = 0;  ///< missing bytes of the request from there on, at least the given length
+  bool partial = false;    ///< some of it is there already: not to be opened over, only missing() is new; no room
 };
 
 /// Why a source refused a request.
@@ -164,6 +163,8 @@ class Download {
 
   Item item(AssemblyIndex assembly) const;
   std::uint32_t length(AssemblyIndex assembly) const;
+  /// Changes whenever the assembly is begun anew, whatever for; never 0 for one that holds bytes.
+  std::uint32_t life(AssemblyIndex assembly) const;
   /// The source of a whole assembly if all its bytes are from one, nothing if they are from several.
   std::optional<SourceIndex> sole_source(AssemblyIndex assembly) const;
   /// Verified: a page's assembly is free again, a chunk's waits for on_written.
@@ -196,6 +197,7 @@ class Download {
     AssemblyState state = AssemblyState::kFree;
     Item item;
     std::uint32_t length = 0;
+    std::uint32_t life = 0;
     ByteRanges received{kPageRanges};
     ByteRanges asked{kPageRanges + kSpareRanges};  // received, or part of a live request
     std::uint32_t received_bytes = 0;

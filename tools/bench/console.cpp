@@ -102,7 +102,7 @@ std::string format_value(double value, const std::string& unit) {
 }
 
 std::string format_summary(const Summary& summary, const std::string& unit) {
-  const Scale scale = scale_of(summary.median, unit);
+  const Scale scale = scale_of(summary.median != 0 ? summary.median : summary.max, unit);
   if (summary.count < 2) return format_value(summary.median, unit);
   return with_unit(fmt::format("{} ({}..{})", digits(summary.median * scale.factor), digits(summary.min * scale.factor),
                                digits(summary.max * scale.factor)),

@@ -106,6 +106,12 @@ TEST(Console, TableAlignsTheFirstColumnLeftAndTheOthersRight) {
   EXPECT_EQ(table.text(), "a     wide\nlong     1\n");
 }
 
+TEST(Console, ASummaryHasOneUnitThatOfItsMedianUnlessThatIsZero) {
+  EXPECT_EQ(format_summary({.median = 1.5e6, .min = 0, .max = 2e9, .count = 3}, "B"), "1.50 (0..2000) MB");
+  EXPECT_EQ(format_summary({.median = 0, .min = 0, .max = 872'744, .count = 3}, "B"), "0 (0..873) kB");
+  EXPECT_EQ(format_summary({.median = 1.5, .min = 1.5, .max = 1.5, .count = 1}, "x"), "1.50x");
+}
+
 TEST(Console, SizesArePowersOfAThousandUnlessTheyAreRoundOtherwise) {
   EXPECT_EQ(format_size(200'000'000), "200 MB");
   EXPECT_EQ(format_size(1024), "1 KiB");

@@ -37,6 +37,7 @@ both are installed. N and the way change from transfer to transfer; each file th
                            each one on a host of its own behind a link of that rate (bit/s) up and down; RTT and LOSS are
                            those between any two: "200M", "100M,20ms,0.1%". Network namespaces: root only
       --receivers N..M     or N,M,...: how many (default 1,2,4,8)
+      --no-http            PeerNet alone: over a narrow link N files from one server take N times as long
 )";
 
 constexpr const char* kExitCodes = R"(
@@ -47,6 +48,7 @@ struct Options {
   CommonOptions common;
   std::vector<unsigned> receivers{1, 2, 4, 8};
   NetworkOptions network{};
+  bool no_http = false;
 };
 
 // nginx that serves a folder at a place.
@@ -108,7 +110,7 @@ class Crowd {
     }
   }
 
-  static bool has_http() { return is_installed("nginx") && is_installed("curl"); }
+  bool has_http() const { return !options_.no_http && is_installed("nginx") && is_installed("curl"); }
 
   Outcome<bool> measure(Progress& progress) {
     for (unsigned run = 0; run <= options_.common.runs; ++run) {
@@ -254,9 +256,9 @@ int measured(const Options& options, std::span<const std::string> words) {
                              options.receivers.back(), format_size(options.common.size), hosts->links);
   ground->describe(options.common, result);
   result.settings["links"] = hosts->links;
-  if (Crowd::has_http())
+  if (crowd.has_http())
     result.versions["nginx"] = nginx_version();
-  else
+  else if (!options.no_http)
     result.notes.emplace_back("nginx and curl are not both installed: no HTTP beside it");
   if (!options.network.links)
     result.notes.push_back(fmt::format("all share this machine's {} cores, and nothing on loopback is narrow",
@@ -273,6 +275,7 @@ int run_crowd(std::span<const std::string> words) {
   ModeParser parser(kMode);
   add_common(parser, options.common);
   parser.counts("--receivers", options.receivers, 1, kMostReceivers);
+  parser.flag("--no-http", options.no_http);
   add_network(parser, options.network);
   const auto go = parser.parse(words);
   if (!go) return complain(kMode, go.error(), kUsage);

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Many sources and many receivers: swarm.py [--only SCENARIO,...] [--runs N] [--size 200M]
+"""Round trips, hostile sources, folders and limits: swarm.py [--only SCENARIO,...] [--runs N] [--size 200M]
 
 Whole commands: the clock runs from exec of `peernet get` to its exit; sources are ready before. --max-datagram 1500, --sync none,
 files on tmpfs, every result compared with its source outside the clock. Scenarios:
 
-  sources  N = 1..5 sources of 400 Mbit/s each to one unshaped receiver: size / (N x rate x wall)
-  crowd    one source of 200 Mbit/s, M receivers of 200 Mbit/s each way, started together: time of the last / of a single one
   latency  4 sources of 50 Mbit/s with round trips of 1, 5, 50 and 200 ms: each one's use of its link at an unshaped receiver; the
            nearest one's share of the bytes at a receiver of 50 Mbit/s
   hostile  one honest source among nine that lie, stall or trickle (loopback): time / time with the honest one alone
   files    10,000 files of 4 KiB, beside tar over socat (loopback), alternating
   limits   --limit-up and --limit-down over 10 s, with one peer and with two, on unshaped links
 
-sources, crowd, latency and limits need root (network namespaces: tools/netlab). Rates are of IP packets, so headers count.
+N sources and M receivers: peernet-bench speedup --links 400M, peernet-bench crowd --links 200M.
+
+latency and limits need root (network namespaces: tools/netlab). Rates are of IP packets, so headers count.
 """
 import argparse
 import filecmp
@@ -58,38 +58,6 @@ def ready(sources):
     for source in sources:
         source.cpu_before = source.cpu()
     return sources
-
-
-def many_sources(bench, table):
-    rate = 400 * MBIT
-    for count in bench.options.counts or (1, 2, 3, 4, 5):
-        names = [f's{i}' for i in range(1, count + 1)]
-        with bench.lab({'r': Link(), **{name: Link(up=Shape(rate=rate)) for name in names}}) as lab:
-            first = bench.share(lab.hosts[names[0]])
-            sources = ready([first] + [bench.share(lab.hosts[name], join=first) for name in names[1:]])
-            getter = bench.get(lab.hosts['r'], first.link)
-            if not transfer_watched(bench, table, f'sources {count}', dict(zip(names, sources)), getter, rate):
-                continue
-            table.figure(f'sources {count}', 'size / (N x rate x wall)', bench.size * 8 / (count * rate * getter.wall), 0.90)
-
-
-def crowd(bench, table):
-    rate = 200 * MBIT
-    both = Link(up=Shape(rate=rate), down=Shape(rate=rate))
-    single = None
-    for count in bench.options.counts or (1, 2, 4, 8):
-        names = [f'r{i}' for i in range(1, count + 1)]
-        with bench.lab({'s': both, **{name: both for name in names}}) as lab:
-            source = bench.share(lab.hosts['s'])
-            ready([source])
-            getters = [bench.get(lab.hosts[name], source.link) for name in names]
-            if transfer(bench, table, f'crowd {count}', [source], getters) is None:
-                continue
-            last = max(getter.end for getter in getters) - min(getter.start for getter in getters)
-            single = single if count > 1 else last
-            if single:
-                table.figure(f'crowd {count}', 'last / single', last / single, 1.35, at_most=True)
-            table.figure(f'crowd {count}', 'size / (rate x wall)', bench.size * 8 / (rate * last))
 
 
 def latency(bench, table):
@@ -210,8 +178,8 @@ def rate_over(getter, seconds):
     return (last[1] - begin[1]) / (last[0] - begin[0])
 
 
-SCENARIOS = {'sources': many_sources, 'crowd': crowd, 'latency': latency, 'hostile': hostile, 'files': files, 'limits': limits}
-IN_NAMESPACES = ('sources', 'crowd', 'latency', 'limits')
+SCENARIOS = {'latency': latency, 'hostile': hostile, 'files': files, 'limits': limits}
+IN_NAMESPACES = ('latency', 'limits')
 
 
 def size_of(text):
@@ -226,8 +194,7 @@ def parse(argv):
     parser.add_argument('--only', default=','.join(SCENARIOS), help='scenarios, separated by commas')
     parser.add_argument('--runs', type=int, default=5)
     parser.add_argument('--size', type=size_of, default=size_of('200M'))
-    parser.add_argument('--counts', type=lambda text: [int(n) for n in text.split(',')], help='of sources or receivers, instead of all')
-    parser.add_argument('--timeline', action='store_true', help='sources and latency: also when each one sent (disturbs a little)')
+    parser.add_argument('--timeline', action='store_true', help='latency: also when each one sent (disturbs a little)')
     parser.add_argument('--build', default=os.path.join(ROOT, 'build/release'), help='the build directory')
     parser.add_argument('--peernet', help='the program to measure (default: the one in --build)')
     parser.add_argument('--dir', default='/dev/shm', help='where files are written: a tmpfs')

@@ -123,6 +123,7 @@ class Crowd {
         if (run > 0) row.runs.push_back(*done);
       }
     }
+    if (hosts_.lab) hosts_.lab->stop();  // now what it used counts as this program's own, and not as noise
     return true;
   }
 

@@ -87,6 +87,9 @@ class Speedup {
         one.timelines.push_back(std::move(done->timeline));
       }
     }
+    // What they used counts as this program's own, and not as noise, when they have ended.
+    for (Case& one : cases_) one.sources.clear();
+    if (hosts_.lab) hosts_.lab->stop();
     return true;
   }
 

@@ -22,7 +22,7 @@ const char* to_string(SourceUse use) {
     case SourceUse::kNeverAnswered:
       return "was asked and sent nothing";
     case SourceUse::kPartly:
-      return "used in part: others were quicker or it had little";
+      return "could have sent more: this host, the other sources or what it had was the limit";
   }
   return "";
 }

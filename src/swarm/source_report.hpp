@@ -17,7 +17,7 @@ enum class SourceUse : std::uint8_t {
   kSuspended,      ///< did not answer or refused: left alone for a time
   kSpreading,      ///< it gave other chunks to others first
   kNeverAnswered,  ///< was asked and has delivered nothing
-  kPartly,         ///< could have been asked for more: others were quicker, or it had only a part
+  kPartly,         ///< could have sent more: this host is the limit, others were quicker, or it had only a part
 };
 /// "used at its full rate", "far: nearer sources sufficed", ...
 const char* to_string(SourceUse use);

@@ -22,6 +22,7 @@ void range_set_in_order(benchmark::State& state) {
       at = 0;
     }
   }
+  state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(range_set_in_order);
 
@@ -37,6 +38,7 @@ void range_set_with_holes(benchmark::State& state) {
       n = 0;
     }
   }
+  state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(range_set_with_holes)->Arg(2)->Arg(20);
 
@@ -49,6 +51,7 @@ void timer_arm_and_cancel(benchmark::State& state) {
     benchmark::DoNotOptimize(wheel.next_deadline());
     wheel.cancel(timer);
   }
+  state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(timer_arm_and_cancel);
 

@@ -136,8 +136,8 @@ void trains(benchmark::State& state) {
   thread.join();
   state.SetBytesProcessed(static_cast<std::int64_t>(received));
   // CPU seconds per GB and side, without the sender's spinning: what stays comparable on a busy machine.
-  state.counters["send_s_GB"] = send_cpu * 1e9 / static_cast<double>(sender.sent);
-  state.counters["receive_s_GB"] = receive_cpu * 1e9 / static_cast<double>(received);
+  if (sender.sent > 0) state.counters["send_s_GB"] = send_cpu * 1e9 / static_cast<double>(sender.sent);
+  if (received > 0) state.counters["receive_s_GB"] = receive_cpu * 1e9 / static_cast<double>(received);
   state.counters["lost_MB"] = static_cast<double>(lost) / 1e6;
 }
 BENCHMARK(trains)

@@ -18,6 +18,7 @@ void decode_data_packet(benchmark::State& state) {
     const auto header = decode_header(packet);
     benchmark::DoNotOptimize(decode_data(*header, packet));
   }
+  state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(decode_data_packet);
 
@@ -32,6 +33,7 @@ void encode_data_header(benchmark::State& state) {
     benchmark::DoNotOptimize(out);
     ++header.packet.number;
   }
+  state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(encode_data_header);
 
@@ -49,6 +51,7 @@ void ack_round_trip(benchmark::State& state) {
     Frame frame;
     benchmark::DoNotOptimize(reader.next(frame));
   }
+  state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(ack_round_trip)->Arg(1)->Arg(8)->Arg(64);
 
@@ -62,6 +65,7 @@ void request_round_trip(benchmark::State& state) {
     Frame frame;
     benchmark::DoNotOptimize(reader.next(frame));
   }
+  state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(request_round_trip);
 

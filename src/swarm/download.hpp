@@ -301,6 +301,7 @@ class Download {
   bool others_have_told(Instant now, const Source& except, const Item& item) const;
   bool may_ask(Instant now, const Source& source, const Item& item) const;
   bool others_able(Instant now, const Source& except, const Item& item) const;
+  void forget_spreading();
   static void avoid(Source& source, const Item& item, Instant until, bool failed);
   void add_have(Source& source, ChunkIndex chunk);
   void take_early(Source& source);

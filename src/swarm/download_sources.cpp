@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint64_t kHaveRepeats = 8;
 constexpr std::uint64_t kHaveGrace = 65'536;
 constexpr Duration kSpreadingPause = 1s;
+constexpr Duration kSpreadingPauseAlone = 125ms;  // with nobody else to get it from
 constexpr Duration kBusyPause = 100ms;
 constexpr Duration kPageNotHad = 1s;
 // A source that refuses one chunk after the other is left alone for a moment.
@@ -51,6 +52,17 @@ void Download::remove_source(SourceIndex source) {
     if (assembly.state != AssemblyState::kFree && assembly.first_source == source && assembly.received_bytes > 0)
       assembly.several_sources = true;
   ++work_version_;
+  if (source_count_ == 1) forget_spreading();
+}
+
+/// What one source would not give because others should have it first is asked of it again: the others are gone.
+void Download::forget_spreading() {
+  for (Source& s : sources_) {
+    if (!s.used) continue;
+    for (Avoided& avoided : s.avoided)
+      if (!avoided.failed && avoided.item.table == TableId::kChunks) avoided.until = std::min(avoided.until, last_now_);
+    s.idle_version = 0;
+  }
 }
 
 // ---------------------------------------------------------------------------------------------- what they have
@@ -195,7 +207,7 @@ void Download::on_reject(Instant now, SourceIndex source, RequestId id, Refusal 
     s.score.pause(now, kBusyPause);
   } else if (why == Refusal::kSpreading && !mutant(Mutant::kSpreadingIsAFailure)) {
     ++s.spread;
-    avoid(s, item, now + kSpreadingPause, false);
+    avoid(s, item, now + (source_count_ > 1 ? kSpreadingPause : kSpreadingPauseAlone), false);
     if (std::ranges::all_of(s.avoided, [now](const Avoided& a) { return now < a.until && !a.failed; }))
       s.score.pause(now, kRefusesAll);
     // The run of consecutive chunks has met another receiver's.

@@ -27,8 +27,8 @@ enum class Mutant : std::uint8_t {
   kSpreadingForever,        ///< a chunk once given to another receiver is refused however long ago that was
   kCancelNotConfirmed,      ///< a CANCEL ends the upload and nobody tells the receiver
   // Fetch
-  kTrustFastHashOfAnyone,   ///< XXH3-128 alone suffices for whatever source
-  kIgnoreTrackerPeers,      ///< nobody is dialled whom a tracker names
+  kTrustFastHashOfAnyone,  ///< XXH3-128 alone suffices for whatever source
+  kIgnoreTrackerPeers,     ///< nobody is dialled whom a tracker names
   kCount
 };
 

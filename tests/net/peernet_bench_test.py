@@ -88,6 +88,12 @@ class Speedup(BenchTest):
         self.assertEqual(len(sums[0]), 64)
         self.assertEqual(sums[0], sums[1])
 
+    def test_a_result_that_cannot_be_written_is_refused_before_anything_is_measured(self):
+        for option, path in (('--json', self.at('missing/r.json')), ('--html', self.folder)):
+            done = self.run_bench('speedup', '--local', '--size', '100G', option, path, status=2)
+            self.assertIn(f'{option} "{path}" cannot be written', done.stderr)
+        self.assertEqual(os.listdir(self.folder), [])
+
     def test_what_it_cannot_read_is_named(self):
         for words, text in ((('speedup', '--sources', '0..3'), '--sources wants'), (('speedup', '--sourcs', '1'), 'did you mean --sources?'),
                             (('speedup', '--local', '--links', '1M'), 'contradict'), (('crowd', '--links', 'fast'), '--links wants'),

@@ -20,7 +20,7 @@ const char* const kCommonHelp = R"(      --size SIZE          of the file (defau
 
 std::expected<Ground, Refusal> Ground::prepare(const CommonOptions& options, unsigned copies) {
   const auto refuse = [](std::string sentence, int code = kFailed) {
-    return std::unexpected(Refusal{std::move(sentence), code});
+    return std::unexpected(Refusal{std::move(sentence), interrupted() ? kInterrupted : code});
   };
   auto program = find_peernet(options);
   if (!program) return refuse(program.error(), kUsage);
@@ -37,6 +37,7 @@ std::expected<Ground, Refusal> Ground::prepare(const CommonOptions& options, uns
              .file = {}};
   out.file = out.scratch.path() + "/random.bin";
   if (auto written = write_random_file(out.file, options.size); !written) return refuse(written.error());
+  if (interrupted()) return refuse("interrupted");
   out.noise = std::make_unique<NoiseMeter>();
   return out;
 }

@@ -132,7 +132,7 @@ MemoryKeeper::MemoryKeeper(double gib) {
   }
   ::close(ready[1]);
   char done = 0;
-  while (pid_ > 0 && ::read(ready[0], &done, 1) < 0 && errno == EINTR) continue;
+  while (pid_ > 0 && ::read(ready[0], &done, 1) < 0 && errno == EINTR && !interrupted()) continue;
   ::close(ready[0]);
 }
 

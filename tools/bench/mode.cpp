@@ -45,6 +45,20 @@ bool write_all(int fd, const char* from, std::size_t count) {
   return true;
 }
 
+// A file that will be written when all is measured, which may take an hour: whether it can be is found out before.
+void output(ModeParser& parser, const char* name, std::string& into) {
+  parser.word(name, [=, &into](const std::string& path) -> std::string {
+    std::error_code ignored;
+    const bool new_file = !fs::exists(fs::symlink_status(path, ignored));
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return fmt::format("{} {} cannot be written: {}", name, in_quotes(path), std::strerror(errno));
+    ::close(fd);
+    if (new_file) fs::remove(path, ignored);
+    into = path;
+    return {};
+  });
+}
+
 }  // namespace
 
 Scratch::Scratch(std::string path) : path_(std::move(path)) {
@@ -190,8 +204,8 @@ void add_common(ModeParser& parser, CommonOptions& into) {
 
 void add_outputs(ModeParser& parser, CommonOptions& into) {
   parser.number("--runs", into.runs, 1, 1000);
-  parser.text("--json", into.json);
-  parser.text("--html", into.html);
+  output(parser, "--json", into.json);
+  output(parser, "--html", into.html);
   parser.flag("-q,--quiet", into.quiet);
 }
 

@@ -118,7 +118,7 @@ class Speedup {
       const Row& row = one.row;
       std::vector<std::string> line{row.label, format_summary(summarize(row.walls()), "s"),
                                     format_value(speed(row, row.parties).median, "B/s"),
-                                    format_summary(speed(row, 1), "B/s"),
+                                    format_value(speed(row, 1).median, "B/s"),
                                     cases_.front().row.parties == 1 ? format_summary(speedup(row), "x") : "-"};
       if (options_.network.links) line.push_back(format_summary(used(row), "%"));
       speeds.row(std::move(line));
@@ -126,7 +126,7 @@ class Speedup {
       figures.add_costs(row);
       std::vector<std::string> cells{row.label};
       for (const Figure& figure : figures.figures)
-        if (!figure.id.ends_with(".wall_seconds")) cells.push_back(format_summary(figure.value, figure.unit));
+        if (!figure.id.ends_with(".wall_seconds")) cells.push_back(format_value(figure.value.median, figure.unit));
       costs.row(std::move(cells));
     }
     return speeds.text() + "\n" + costs.text();

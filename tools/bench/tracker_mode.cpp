@@ -30,7 +30,7 @@ are the tracker's own figure: replies in a second are cut short by the load, whi
       --runs N             of each case (default 5)
       --cases A,B          of announces, announces-at-rate, node-announces, heartbeats: only these
       --peers N            that the tracker knows (default 100000)
-      --swarms N           over which they are spread, a few large and many small (default 10000)
+      --swarms N           over which they are spread, a few large and many small (default 10000, or one a peer)
       --rate N             requests a second of announces-at-rate (default 20000); its latency counts from the time a request
                            was due
       --duration S         measured seconds of a run (default 3)
@@ -54,7 +54,7 @@ struct Options {
   CommonOptions common;
   std::vector<std::string> cases;
   std::string tracker;
-  std::uint64_t peers = 100'000, swarms = 10'000, rate = 20'000;
+  std::uint64_t peers = 100'000, swarms = 0, rate = 20'000;
   unsigned workers = 1;
   double seconds = 3;
 };
@@ -290,6 +290,7 @@ int run_tracker(std::span<const std::string> words) {
   const auto parsed = parser.parse(words);
   if (!parsed) return complain(kMode, parsed.error(), kUsage);
   if (!*parsed) return std::fputs(kHelp, stdout) < 0;
+  if (options.swarms == 0) options.swarms = std::min<std::uint64_t>(10'000, options.peers);
   if (options.peers < options.swarms)
     return complain(kMode, "--peers must not be less than --swarms: every swarm has a peer", kUsage);
   catch_signals();

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "contest.hpp"
 #include "hosts.hpp"
 #include "mode_parser.hpp"
+#include "rival_servers.hpp"
 #include "transfer.hpp"
 
 namespace peernet::bench {
@@ -55,27 +55,7 @@ struct Options {
 Outcome<Process> serve_folder(Scratch& scratch, const Place& place, const std::string& port, const std::string& root) {
   const std::string folder = scratch.folder("nginx");
   std::ofstream file(folder + "/nginx.conf");
-  file << "daemon off;\n"
-       << (::geteuid() == 0 ? "user root;\n" : "")
-       << fmt::format(R"(worker_processes auto;
-pid nginx.pid;
-events {{}}
-http {{
-  access_log off;
-  sendfile on;
-  tcp_nopush on;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
-  server {{
-    listen {}:{};
-    root {};
-  }}
-}}
-)",
-                      place.address, port, root);
+  file << nginx_configuration(fmt::format("listen {}:{};\n    root {};", place.address, port, root));
   file.close();
   const std::string log = folder + "/log";
   auto process = Process::start({.words = {"nginx", "-p", folder, "-c", "nginx.conf", "-e", "nginx.err"},

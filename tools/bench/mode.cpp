@@ -51,7 +51,7 @@ void output(ModeParser& parser, const char* name, std::string& into) {
     std::error_code ignored;
     const bool new_file = !fs::exists(fs::symlink_status(path, ignored));
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0) return fmt::format("{} {} cannot be written: {}", name, in_quotes(path), std::strerror(errno));
+    if (fd < 0) return fmt::format("{} \"{}\" cannot be written: {}", name, cli::printable(path), std::strerror(errno));
     ::close(fd);
     if (new_file) fs::remove(path, ignored);
     into = path;

@@ -40,7 +40,16 @@ Outcome<bool> serve_nginx(Stage& stage, const std::string& port, const std::stri
   std::error_code error;
   fs::create_directory_symlink(folder_of_source(stage), stage.at("root"), error);
   if (error) return std::unexpected(error.message());
-  const auto written = write_text(stage.at("nginx.conf"), fmt::format(R"(daemon off;
+  const auto written = write_text(stage.at("nginx.conf"),
+                                  nginx_configuration(fmt::format("listen 127.0.0.1:{}{}\n    root root;", port, tls)));
+  if (!written) return written;
+  return serve_on(stage, {"nginx", "-p", stage.folder(), "-c", "nginx.conf", "-e", "nginx.err"}, port);
+}
+
+}  // namespace
+
+std::string nginx_configuration(const std::string& server) {
+  return fmt::format(R"(daemon off;
 {}worker_processes auto;
 pid nginx.pid;
 events {{}}
@@ -54,17 +63,12 @@ http {{
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   server {{
-    listen 127.0.0.1:{}{}
-    root root;
+    {}
   }}
 }}
 )",
-                                                                      is_root() ? "user root;\n" : "", port, tls));
-  if (!written) return written;
-  return serve_on(stage, {"nginx", "-p", stage.folder(), "-c", "nginx.conf", "-e", "nginx.err"}, port);
+                     is_root() ? "user root;\n" : "", server);
 }
-
-}  // namespace
 
 Outcome<std::string> serve_http(Stage& stage) {
   const std::string port = free_port();

@@ -7,6 +7,10 @@
 
 namespace peernet::bench {
 
+/// Of an nginx in the foreground that writes nothing outside its prefix (-p). `server`: what its one server block
+/// holds.
+std::string nginx_configuration(const std::string& server);
+
 /// nginx that serves the folder in which the source is; the address of its root without a slash at the end.
 Outcome<std::string> serve_http(Stage& stage);
 /// The same by TLS 1.3; `stage.job().lasting` then holds its certificate, tls.crt.

@@ -1,49 +1,16 @@
-#include "swarm/download.hpp"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
+
+#include "download_fixture.hpp"
 
 namespace peernet::swarm {
 namespace {
 
 using content::TableId;
 
-constexpr std::uint32_t kChunk = 1 << 20;
-
-Instant at(Duration d) {
-  return Instant::from_ns(d.count());
-}
-
-DownloadOptions options() {
-  DownloadOptions o;
-  o.assemblies = 8;
-  o.number = 5;
-  return o;
-}
-
-Download running(std::uint32_t chunks, std::uint32_t last = kChunk) {
-  Download d(options());
-  d.begin_chunks({.count = chunks, .bytes = kChunk, .last_bytes = last, .assemblies = 8});
-  d.set_verifiable(ChunkIndex(0), chunks);
-  return d;
-}
-
-SourceIndex full_source(Download& d, Instant now) {
-  const SourceIndex s = *d.add_source(now);
-  d.on_have_all(s);
-  d.set_round_trip(s, 1ms);
-  return s;
-}
-
-// Delivers all of a request; the assembly that became whole, if one did.
-std::optional<AssemblyIndex> deliver(Download& d, Instant now, const RequestPlan& plan) {
-  EXPECT_TRUE(d.target(plan.source, plan.id, plan.offset, plan.length));
-  return d.on_data(now, plan.source, plan.id, plan.offset, plan.length);
-}
+using namespace test;
 
 TEST(Download, AsksForNothingWithoutASource) {
   Download d = running(4);
@@ -397,50 +364,6 @@ TEST(Download, UnwantedChunksAreNeitherAskedForNorNeeded) {
   EXPECT_FALSE(d.complete());
   d.on_written(whole);
   EXPECT_TRUE(d.complete());
-  d.check_invariants();
-}
-
-TEST(Download, AChunkThatIsBeingSpreadIsAskedThereOnlyAfterASecondAndAnotherAtOnce) {
-  Download d = running(2);
-  const SourceIndex s = full_source(d, at(0s));
-  ASSERT_TRUE(d.add_source(at(0s)));  // who may be given it
-  const auto first = d.next_request(at(0s));
-  ASSERT_TRUE(first);
-  d.on_reject(at(1ms), s, first->id, Refusal::kSpreading);
-  while (const auto next = d.next_request(at(1ms))) EXPECT_NE(next->item, first->item);
-  EXPECT_EQ(d.score(s).total_failures(), 0);
-  bool again = false;
-  while (const auto next = d.next_request(at(1002ms))) again = again || next->item == first->item;
-  EXPECT_TRUE(again || d.outstanding_bytes() > 0);
-  d.check_invariants();
-}
-
-bool asked_again(Download& d, Instant now, const Item& item) {
-  bool again = false;
-  while (const auto next = d.next_request(now)) again = again || next->item == item;
-  return again;
-}
-
-TEST(Download, AChunkThatIsBeingSpreadIsAskedAgainSoonWhenNobodyElseIsThere) {
-  Download d = running(1);
-  const SourceIndex s = full_source(d, at(0s));
-  const auto first = d.next_request(at(0s));
-  ASSERT_TRUE(first);
-  d.on_reject(at(1ms), s, first->id, Refusal::kSpreading);
-  EXPECT_FALSE(asked_again(d, at(100ms), first->item));
-  EXPECT_TRUE(asked_again(d, at(127ms), first->item));
-}
-
-TEST(Download, AChunkThatWasBeingSpreadIsAskedAtOnceWhenTheOthersHaveLeft) {
-  Download d = running(1);
-  const SourceIndex s = full_source(d, at(0s));
-  const SourceIndex other = *d.add_source(at(0s));
-  const auto first = d.next_request(at(0s));
-  ASSERT_TRUE(first);
-  d.on_reject(at(1ms), s, first->id, Refusal::kSpreading);
-  EXPECT_FALSE(asked_again(d, at(10ms), first->item));
-  d.remove_source(other);
-  EXPECT_TRUE(asked_again(d, at(11ms), first->item));
   d.check_invariants();
 }
 
